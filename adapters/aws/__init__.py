@@ -1,0 +1,1 @@
+"""AWS IoT Jobs: `wire` (pure), `cloud` (boto3), `device` (awsiotsdk), `simulator`."""

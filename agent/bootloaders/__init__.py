@@ -1,0 +1,1 @@
+"""One file a boot loader, each behind the port in `agent.slots`."""

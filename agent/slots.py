@@ -1,0 +1,48 @@
+"""PORT: the two slots and the boot loader that chooses between them. One implementation a boot loader.
+
+The verbs say what the boot loader must remember, never how. Each takes effect durably before it returns, or not at
+all: a power cut inside a verb leaves the state before or after it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class Slot(StrEnum):
+    """One of the two places that hold a bootable image."""
+
+    A = "a"
+    B = "b"
+
+    @property
+    def other(self) -> Slot:
+        """The slot that this one is not."""
+        return Slot.B if self is Slot.A else Slot.A
+
+
+class BootLoader(Protocol):
+    """What the agent asks of a boot loader. Every method raises SlotError when the boot environment fails."""
+
+    def booted(self) -> Slot:
+        """The slot whose image runs now."""
+
+    def default(self) -> Slot:
+        """The slot that boots when no trial is on: the last one committed."""
+
+    def trial(self) -> Slot | None:
+        """The slot on trial: chosen by `try_slot`, neither committed nor given up by the boot loader yet."""
+
+    def device(self, slot: Slot) -> Path:
+        """The block device or file that holds `slot`."""
+
+    def mark_unbootable(self, slot: Slot) -> None:
+        """Never boot `slot` until `try_slot` names it. Ends its trial, if one is on. Refuses the default slot."""
+
+    def try_slot(self, slot: Slot) -> None:
+        """Boot `slot` from the next boot on, for a bounded number of attempts; then fall back to the default."""
+
+    def commit(self, slot: Slot) -> None:
+        """`slot`, which runs now, is good: it becomes the default and its trial ends."""

@@ -1,0 +1,1 @@
+"""The `otabridge` command: one file a noun, no logic."""

@@ -1,0 +1,42 @@
+"""What every command shares: results to stdout as text or JSON, progress to stderr and only on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+messages = Console(stderr=True, highlight=False)
+"""For people: progress, warnings. Results never go here."""
+
+
+class Output(StrEnum):
+    """How a command prints its result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputOption = Annotated[
+    Output, typer.Option("--output", "-o", envvar="OTABRIDGE_OUTPUT", help="text for people, json for programs.")
+]
+
+
+def show(result: object, text: str, output: Output) -> None:
+    """Print `result` (anything msgspec encodes: structs, dataclasses, builtins) as JSON, or `text`."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(result)).decode() if output is Output.JSON else text)
+
+
+@contextmanager
+def transfer(title: str, total: int) -> Iterator[Progress]:
+    """A progress bar of bytes with one task; silent where stderr is no terminal. `total` in bytes."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=messages, disable=not messages.is_terminal) as progress:
+        progress.add_task(title, total=total)
+        yield progress

@@ -1,0 +1,1 @@
+"""The release contract: what the control plane and a device share, and nothing else of the bridge."""

@@ -1,0 +1,63 @@
+"""What a device tells its cloud: where it is, and how it ended. The same words on every wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.release.errors import FailureCode
+
+MAX_DETAIL = 512
+"""Characters of a report's detail; both clouds bound such strings (AWS: 1024 a value)."""
+
+
+class Phase(StrEnum):
+    """Where an installation stands, in order."""
+
+    ACCEPTED = "accepted"
+    DOWNLOADING = "downloading"
+    CHECKING = "checking"
+    SWITCHING = "switching"
+    PROVING = "proving"
+
+
+class Outcome(StrEnum):
+    """How an installation ended."""
+
+    INSTALLED = "installed"
+    """Committed after a healthy trial boot; or found committed already, without a download."""
+    REJECTED = "rejected"
+    """The release is not for this device: nothing was written, no retry can help."""
+    FAILED = "failed"
+    """Something went wrong before the switch; the old slot never stopped running."""
+    FELL_BACK = "fell-back"
+    """The trial boot did not prove healthy; the old slot runs again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sparse sign of life: `percent` (0..100) of the phase."""
+
+    phase: Phase
+    percent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The end of one installation, and what the slots hold then.
+
+    `slot` is the slot that runs, `version` the release version in it ("" when unknown); `code` is None exactly when
+    the outcome is INSTALLED; `detail` is for people, at most `MAX_DETAIL` characters; `fallbacks` counts
+    every fallback in this device's life.
+    """
+
+    outcome: Outcome
+    slot: str
+    version: str
+    code: FailureCode | None = None
+    detail: str = ""
+    fallbacks: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.code is None) != (self.outcome is Outcome.INSTALLED):
+            raise ValueError(f"{self.outcome} with code {self.code}")
