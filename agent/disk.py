@@ -1,10 +1,13 @@
-"""Every durable write of the agent goes through here, so that a test can cut the power between any two of them."""
+"""Every durable write of the agent goes through here, so that a test can cut the power between any two calls."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from typing import Protocol
+
+READ_BYTES = 1024 * 1024
+"""Bytes asked for in one call while a small file is read."""
 
 
 class BlockFile(Protocol):
@@ -16,8 +19,11 @@ class BlockFile(Protocol):
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes from byte `offset`; fewer at the end. Raises: OSError."""
 
+    def length(self) -> int:
+        """Bytes that the slot has room for. Raises: OSError."""
+
     def sync(self) -> None:
-        """Return once all that was written is durable. Raises: OSError."""
+        """Return once all that was written is durable; later reads come from the medium. Raises: OSError."""
 
     def close(self) -> None:
         """Release the file; idempotent. Says nothing about durability."""
@@ -32,70 +38,151 @@ class Disk(Protocol):
     def replace(self, path: Path, data: bytes) -> None:
         """Make `data` the whole content of `path`, durably: after a power cut the old or the new content stands.
 
-        Raises: OSError; then the old content stands.
+        Raises: OSError; then the old or the new content stands.
         """
 
     def open_slot(self, path: Path) -> BlockFile:
         """Open an existing file or block device for reading and writing. Raises: OSError."""
 
 
+class Kernel(Protocol):
+    """The few calls of the operating system that durable writes are made of. All raise OSError."""
+
+    def open(self, path: Path, flags: int) -> int:
+        """A descriptor of `path`, opened with `flags` of `os`; O_DIRECTORY opens a folder."""
+
+    def write(self, descriptor: int, data: memoryview, offset: int) -> int:
+        """Write at `offset`; the count of bytes taken, at least 1."""
+
+    def read(self, descriptor: int, length: int, offset: int) -> bytes:
+        """Up to `length` bytes from `offset`; b"" at the end."""
+
+    def length(self, descriptor: int) -> int:
+        """Bytes in the file or block device."""
+
+    def sync(self, descriptor: int) -> None:
+        """Make a file's content, or a folder's names, durable."""
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give `old` the name `new`, in place of what had it."""
+
+    def close(self, descriptor: int) -> None:
+        """Give the descriptor back."""
+
+
 class SystemDisk:
-    """The real one."""
+    """The real one; a test puts another kernel below the same code."""
+
+    def __init__(self, kernel: Kernel | None = None) -> None:
+        self._kernel = kernel or Linux()
 
     def read(self, path: Path) -> bytes | None:
         """See Disk."""
         try:
-            return path.read_bytes()
+            file = self._open(path, os.O_RDONLY)
         except FileNotFoundError:
             return None
+        try:
+            return file.read_all()
+        finally:
+            file.close()
 
     def replace(self, path: Path, data: bytes) -> None:
         """See Disk. Writes beside the target, syncs, renames, syncs the folder."""
         draft = path.with_name(path.name + ".new")
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        _sync_folder(path.parent)
+        file = self._open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            file.write(0, data)
+            file.sync()
+        finally:
+            file.close()
+        self._kernel.rename(draft, path)
+        self._sync_folder(path.parent)
 
-    def open_slot(self, path: Path) -> BlockFile:
+    def open_slot(self, path: Path) -> SystemBlockFile:
         """See Disk."""
-        return SystemBlockFile(path)
+        return self._open(path, os.O_RDWR)
+
+    def _open(self, path: Path, flags: int) -> SystemBlockFile:
+        return SystemBlockFile(self._kernel, self._kernel.open(path, flags))
+
+    def _sync_folder(self, folder: Path) -> None:
+        file = self._open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            file.sync()
+        finally:
+            file.close()
 
 
 class SystemBlockFile:
-    """A slot opened with the calls of the operating system."""
+    """An open file, folder or block device; closes `descriptor` once."""
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    def __init__(self, kernel: Kernel, descriptor: int) -> None:
+        self._kernel = kernel
+        self._descriptor = descriptor
         self._open = True
 
     def write(self, offset: int, data: bytes) -> None:
         """See BlockFile."""
         view = memoryview(data)
         while view:
-            count = os.pwrite(self._descriptor, view, offset)
+            count = self._kernel.write(self._descriptor, view, offset)
             view, offset = view[count:], offset + count
 
     def read(self, offset: int, length: int) -> bytes:
         """See BlockFile."""
-        return os.pread(self._descriptor, length, offset)
+        return self._kernel.read(self._descriptor, length, offset)
+
+    def read_all(self) -> bytes:
+        """From the first byte to the end."""
+        data = bytearray()
+        while chunk := self.read(len(data), READ_BYTES):
+            data += chunk
+        return bytes(data)
+
+    def length(self) -> int:
+        """See BlockFile."""
+        return self._kernel.length(self._descriptor)
 
     def sync(self) -> None:
         """See BlockFile."""
-        os.fdatasync(self._descriptor)
+        self._kernel.sync(self._descriptor)
 
     def close(self) -> None:
         """See BlockFile."""
         if self._open:
             self._open = False
-            os.close(self._descriptor)
+            self._kernel.close(self._descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+class Linux:
+    """The operating system's own calls."""
+
+    def open(self, path: Path, flags: int) -> int:
+        """See Kernel. New files are for the owner only."""
+        return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+    def write(self, descriptor: int, data: memoryview, offset: int) -> int:
+        """See Kernel."""
+        return os.pwrite(descriptor, data, offset)
+
+    def read(self, descriptor: int, length: int, offset: int) -> bytes:
+        """See Kernel."""
+        return os.pread(descriptor, length, offset)
+
+    def length(self, descriptor: int) -> int:
+        """See Kernel. A block device has no size in its stat, but an end."""
+        return os.lseek(descriptor, 0, os.SEEK_END)
+
+    def sync(self, descriptor: int) -> None:
+        """See Kernel. Then drops the cached pages: a slot is read back from the medium, and memory stays free."""
         os.fsync(descriptor)
-    finally:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """See Kernel."""
+        old.replace(new)
+
+    def close(self, descriptor: int) -> None:
+        """See Kernel."""
         os.close(descriptor)

@@ -10,6 +10,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from bridge.release.errors import FailureCode, SlotError
+
+
+class BootEnvironmentError(SlotError):
+    """What the boot loader remembers could not be read or changed, or refuses the change."""
+
+    code = FailureCode.BOOT_ENVIRONMENT
+
 
 class Slot(StrEnum):
     """One of the two places that hold a bootable image."""
@@ -24,7 +32,7 @@ class Slot(StrEnum):
 
 
 class BootLoader(Protocol):
-    """What the agent asks of a boot loader. Every method raises SlotError when the boot environment fails."""
+    """What the agent asks of a boot loader. Every method raises BootEnvironmentError when the environment fails."""
 
     def booted(self) -> Slot:
         """The slot whose image runs now."""

@@ -5,7 +5,8 @@ Wished and seen are different types: a `Plan` is never changed by what happens t
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -46,6 +47,31 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Minutes that one device may take from start to report (AWS: in-progress timeout)."""
 
 
+class State(StrEnum):
+    """Where a rollout stands. The last three are final: nothing leads out of them."""
+
+    PLANNED = "planned"
+    """Recorded; its artifacts may be on their way to the fleets. No device was offered anything."""
+    RUNNING = "running"
+    STOPPED = "stopped"
+    """Its budget was spent."""
+    ABORTED = "aborted"
+    """A person ended it."""
+    COMPLETED = "completed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the rollout has ended for good."""
+        return self in {State.STOPPED, State.ABORTED, State.COMPLETED}
+
+
+class Place(NamedTuple):
+    """One fleet's part of one stage. `stage` counts from 0; people are shown `stage + 1`."""
+
+    stage: int
+    fleet: str
+
+
 class Cohort(msgspec.Struct, frozen=True):
     """The devices of one fleet that one stage updates for the first time, in order of their bucket."""
 
@@ -73,3 +99,19 @@ class Plan(msgspec.Struct, frozen=True):
     release_version: str
     stages: tuple[PlannedStage, ...]
     digest: str
+
+    def places(self, stage: int) -> tuple[Place, ...]:
+        """The fleets that have devices in `stage` (from 0); the others get no order."""
+        return tuple(Place(stage, cohort.fleet) for cohort in self.stages[stage].cohorts if cohort.devices)
+
+    def devices(self, place: Place) -> tuple[str, ...]:
+        """The devices of one place, in order of their bucket. Raises: KeyError for a fleet that is not in the plan."""
+        return {cohort.fleet: cohort.devices for cohort in self.stages[place.stage].cohorts}[place.fleet]
+
+    def uses(self, fleet: str) -> bool:
+        """Whether any stage has devices of `fleet`."""
+        return any(place.fleet == fleet for stage in range(len(self.stages)) for place in self.places(stage))
+
+    def key(self, stage: int) -> str:
+        """The name of the stage's orders, at most 53 characters: the same for the same plan and stage, for ever."""
+        return f"{self.rollout.name}-{self.digest[:8]}-s{stage + 1}"

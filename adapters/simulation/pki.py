@@ -54,15 +54,19 @@ class CertificateAuthority:
         return self._issue(name, key, builder)
 
     def device(self, common_name: str, stem: str | None = None) -> KeyPair:
-        """A client certificate; the files are named by `stem`, by default the common name."""
+        """A client certificate in files `<stem>.pem` and `<stem>.key`, by default the common name.
+
+        A stem may name a subdirectory, as in `devices/pump-1`.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(_common_name(common_name), key.public_key()).add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
         )
-        return self._issue(stem or common_name.replace(":", "_"), key, builder)
+        return self._issue(stem or common_name, key, builder)
 
     def _issue(self, stem: str, key: ec.EllipticCurvePrivateKey, builder: x509.CertificateBuilder) -> KeyPair:
         pair = KeyPair(stem, self.directory / f"{stem}.pem", self.directory / f"{stem}.key")
+        pair.cert_file.parent.mkdir(parents=True, exist_ok=True)
         _write_key(pair.key_file, key)
         _write_certificate(pair.cert_file, builder.sign(self._key, hashes.SHA256()))
         return pair

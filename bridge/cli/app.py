@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version as version_of
+from typing import Annotated
+
 import typer
+
+from bridge.cli import demo, fleet, keys, release, rollout, root, sim, translate
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature of a callback
+    if wanted:
+        typer.echo(f"otabridge {version_of('otabridge')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="otabridge",
@@ -10,3 +22,21 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys.app, name="keys")
+app.add_typer(root.app, name="root")
+app.add_typer(release.app, name="release")
+app.add_typer(rollout.app, name="rollout")
+app.add_typer(fleet.app, name="fleet")
+app.command(name="translate")(translate.translate)
+app.command(name="sim")(sim.sim)
+app.command(name="demo")(demo.demo)
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of `otabridge` itself; the callback has done all by now."""

@@ -83,10 +83,20 @@ class OtabridgeError(Exception):
         return EXIT_CODES.get(self.code, 1)
 
 
+MAX_REFUSAL = 600
+"""Characters of a refusal's text; the rest is cut. It may quote the file that was refused."""
+
+
 class ReleaseError(OtabridgeError):
-    """What we were given is wrong; the same bytes will never be accepted."""
+    """What we were given is wrong; the same bytes will never be accepted.
+
+    The text may quote hostile bytes and ends on terminals and in logs: control characters are replaced, length bounded.
+    """
 
     code = FailureCode.MALFORMED
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(char if char.isprintable() else "?" for char in message[:MAX_REFUSAL]))
 
 
 class MalformedRelease(ReleaseError):

@@ -28,10 +28,12 @@ SPEC = 1
 """Version of this format; a device refuses a higher one."""
 
 T = TypeVar("T")
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Note = Annotated[str, msgspec.Meta(max_length=512)]
-ArtifactName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
+"""One line without control or direction marks: such text is shown on terminals before anyone has vouched for it."""
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=PRINTABLE)]
+Note = Annotated[str, msgspec.Meta(max_length=512, pattern=PRINTABLE)]
+ArtifactName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Length = Annotated[int, msgspec.Meta(ge=0, le=MAX_IMAGE_BYTES)]
 Sequence = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
@@ -153,6 +155,8 @@ def parse(targets: Targets) -> Release:
     Raises:
         MalformedRelease: a field is missing, of the wrong type or outside its limit; the message names it.
     """
+    if targets.delegations is not None:
+        raise MalformedRelease("release.json delegates to other keys; only the root names who may sign")
     custom = _convert(targets.unrecognized_fields.get("custom", {}), _Custom, "custom")
     if custom.spec > SPEC:
         raise MalformedRelease(f"custom.spec is {custom.spec}, this program reads up to {SPEC}: update otabridge first")
@@ -201,6 +205,8 @@ def _check_versions(release: Release) -> None:
     for text in (release.version, ends.least, ends.most):
         if text is not None:
             parse_version(text)
+    if ends.least and ends.most and parse_version(ends.least) > parse_version(ends.most):
+        raise MalformedRelease(f"compatibility.from_version: no version lies in {ends}")
     if release.floor > release.sequence:
         raise MalformedRelease(f"floor {release.floor} is above the release's own sequence {release.sequence}")
 

@@ -5,8 +5,9 @@ The rules, after the TUF specification (sections 5.3 and 5.6), with two roles: r
 1. The first root is pinned by hand; each later one has the next version and is signed by the threshold of the one
    before it and by its own. Only the newest root must be unexpired.
 2. A release is signed by the threshold of release keys in the newest root, and is unexpired.
-3. Stricter than TUF: the bytes are canonical and every signature present verifies, so that a file altered anywhere
-   is refused, even where enough other signatures would hold.
+3. Stricter than TUF: the bytes are canonical, hold nothing unsigned, and every signature present verifies, so that a
+   file altered anywhere is refused, even where enough other signatures would hold; and a root's threshold counts
+   different keys, not different names of one key (`bridge.release.metadata`).
 4. A device also holds a release against its own facts: model, hardware, version, floor.
 
 The CLI (`release verify`) and the agent call the same `judge`.
@@ -17,13 +18,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
 
 from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import Key, Signature
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
-from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
 
 from bridge.release.errors import (
@@ -37,8 +36,7 @@ from bridge.release.errors import (
     UntrustedRoot,
 )
 from bridge.release.manifest import MAX_RELEASE_BYTES, MAX_SIGNATURES, Release, parse
-
-Role = TypeVar("Role", Root, Targets)
+from bridge.release.metadata import Signed, read, require_sound
 
 MAX_ROOT_BYTES = 16 * 1024
 MAX_ROOTS = 64
@@ -165,15 +163,16 @@ def read_release(document: bytes) -> Metadata[Targets]:
     """`document` as unverified metadata. Raises: MalformedRelease."""
     if len(document) > MAX_RELEASE_BYTES:
         raise MalformedRelease(f"release.json has {len(document)} bytes, the limit is {MAX_RELEASE_BYTES}")
-    metadata = _read(document, Targets, MalformedRelease, "release.json")
+    metadata = read(document, Targets, MalformedRelease, "release.json")
     if len(metadata.signatures) > MAX_SIGNATURES:
         raise MalformedRelease(f"release.json has {len(metadata.signatures)} signatures, the limit is {MAX_SIGNATURES}")
     return metadata
 
 
-def canonical(metadata: Metadata[Root] | Metadata[Targets]) -> bytes:
-    """The one form in which metadata is written; any other spelling of the same content is refused."""
-    return JSONSerializer(compact=False).serialize(metadata) + b"\n"
+def canonical(metadata: Metadata[Signed]) -> bytes:
+    """The one form in which metadata is written, signatures in order of key ids; a release in another is refused."""
+    ordered = Metadata(metadata.signed, dict(sorted(metadata.signatures.items())), metadata.unrecognized_fields)
+    return JSONSerializer(compact=False).serialize(ordered) + b"\n"
 
 
 def standing_of(root: Root, metadata: Metadata[Targets]) -> Standing:
@@ -220,14 +219,21 @@ def _check_starting_version(release: Release, version: str | None) -> None:
         return
     if version is None:
         raise IncompatibleRelease(f"the release updates from versions {span}; this device does not know its version")
-    if version not in span:
+    try:
+        fits = version in span
+    except MalformedRelease as error:
+        raise IncompatibleRelease(f"the release updates from versions {span}; this device's {error}") from error
+    if not fits:
         raise IncompatibleRelease(f"the release updates from versions {span}; this device runs {version}")
 
 
 def _require_unaltered(root: Root, metadata: Metadata[Targets], document: bytes) -> None:
     for keyid, signature in metadata.signatures.items():
         _require_signature(_release_keys(root), keyid, signature, metadata.signed_bytes)
-    if canonical(metadata) != document or any(s.signature != s.signature.lower() for s in metadata.signatures.values()):
+    if metadata.unrecognized_fields or any(each.unrecognized_fields for each in metadata.signatures.values()):
+        raise AlteredRelease("release.json holds fields that no signature covers: fetch the file again as published")
+    plain = all(each.signature == bytes.fromhex(each.signature).hex() for each in metadata.signatures.values())
+    if not plain or canonical(metadata) != document:
         raise AlteredRelease(
             "release.json is not in canonical form: it was edited or re-serialised after signing; "
             "fetch the file again as it was published"
@@ -243,7 +249,7 @@ def _require_signature(keys: Mapping[str, Key], keyid: str, signature: Signature
     key = keys.get(keyid)
     if key is None:
         raise AlteredRelease(
-            f"signature by key {keyid[:12]}, which is no release key of the root: "
+            f"signature by key {str(keyid)[:12]}, which is no release key of the root: "
             "the file was altered, or the key was revoked; sign the release anew"
         )
     try:
@@ -275,16 +281,8 @@ def _require_unexpired(root: Root, release: Release, now: datetime) -> None:
 def _read_root(document: bytes) -> Metadata[Root]:
     if len(document) > MAX_ROOT_BYTES:
         raise UntrustedRoot(f"a root has {len(document)} bytes, the limit is {MAX_ROOT_BYTES}")
-    return _read(document, Root, UntrustedRoot, "root")
-
-
-def _read(document: bytes, kind: type[Role], refusal: type[ReleaseError], what: str) -> Metadata[Role]:
-    try:
-        metadata: Metadata[Role] = Metadata.from_bytes(document)
-    except DeserializationError as error:
-        raise refusal(f"{what} is not TUF metadata: {error.__cause__ or error}") from error
-    if not isinstance(metadata.signed, kind):
-        raise refusal(f"{what} holds metadata of role {metadata.signed.type!r}, expected {kind.type!r}")
+    metadata = read(document, Root, UntrustedRoot, "root")
+    require_sound(metadata.signed)
     return metadata
 
 

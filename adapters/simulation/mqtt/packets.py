@@ -246,7 +246,8 @@ def encode_disconnect(reason: Reason) -> bytes:
 
 def without_alias(message: Message) -> Message:
     """The message without its topic alias, which belongs to one connection only."""
-    properties = {k: v for k, v in message.properties.items() if k is not Property.TOPIC_ALIAS}
+    properties = dict(message.properties)
+    properties.pop(Property.TOPIC_ALIAS, None)
     return Message(message.topic, message.payload, message.qos, properties, message.retain)
 
 

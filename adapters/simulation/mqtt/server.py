@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -63,8 +63,8 @@ class MqttServer:
         self._tls = tls
         self._limits = limits or Limits()
         self._broker = Broker(now, max_session_expiry)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="mqtt-server", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -75,31 +75,39 @@ class MqttServer:
         Raises:
             OSError: the address cannot be bound.
         """
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=_run, args=(self._loop,), name="mqtt-server", daemon=True)
         self._thread.start()
         try:
-            return asyncio.run_coroutine_threadsafe(self._listen(host, port), self._loop).result(_CALL_SECONDS)
+            return self._await(self._listen(host, port))
         except OSError:
             self._end_loop()
             raise
 
     def stop(self) -> None:
         """Hang up on all clients and end the thread; again is no change."""
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(_CALL_SECONDS)
+        if self._loop is not None:
+            self._await(self._close())
             self._end_loop()
 
     def call(self, action: Callable[[Broker], Result]) -> Result:
-        """Run `action` on the server's loop and wait for what it returns."""
+        """Run `action` on the server's loop and wait for what it returns.
+
+        Raises:
+            RuntimeError: the server does not run.
+        """
 
         async def run() -> Result:
             return action(self._broker)
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(_CALL_SECONDS)
+        return self._await(run())
 
     def post(self, action: Callable[[Broker], object]) -> None:
-        """Run `action` on the loop later, in the order of posting; lost once the server stops."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            self._loop.call_soon_threadsafe(action, self._broker)
+        """Run `action` on the loop later, in the order of posting; lost while the server does not run."""
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody listens any more
+                loop.call_soon_threadsafe(action, self._broker)
 
     def send(self, client_id: str, message: Message, *, subscribed_only: bool = True) -> None:
         """Post a message to one client's session."""
@@ -113,18 +121,22 @@ class MqttServer:
         """The clients with an open connection."""
         return self.call(Broker.connected)
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        self._loop.close()
+    def _await(self, work: Coroutine[object, object, Result]) -> Result:
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("the MQTT server does not run; start it first")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_SECONDS)
 
     def _end_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop = None
 
     async def _listen(self, host: str, port: int) -> int:
-        self._server = await self._loop.create_server(self._connection, host, port, ssl=self._tls, backlog=_BACKLOG)
-        self._sweeper = self._loop.create_task(self._sweep())
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connection, host, port, ssl=self._tls, backlog=_BACKLOG)
+        self._sweeper = loop.create_task(self._sweep())
         return int(self._server.sockets[0].getsockname()[1])
 
     def _connection(self) -> Connection:
@@ -151,3 +163,9 @@ class MqttServer:
         for connection in tuple(self._connections):
             connection.close(Reason.SERVER_SHUTTING_DOWN)
         await asyncio.sleep(0)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+    loop.close()

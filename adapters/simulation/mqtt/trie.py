@@ -17,7 +17,7 @@ def is_valid_filter(topic_filter: str) -> bool:
     """Whether `+` and `#` stand alone in their levels, `#` comes last, and levels are at most 64."""
     levels = topic_filter.split("/")
     alone = all(len(level) == 1 or not {_ONE, _REST} & set(level) for level in levels)
-    bounded = 0 < len(topic_filter) and len(levels) <= _MAX_LEVELS
+    bounded = topic_filter != "" and len(levels) <= _MAX_LEVELS
     return bounded and alone and _REST not in levels[:-1]
 
 

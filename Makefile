@@ -1,0 +1,59 @@
+# The only definition of each check: people, pre-commit and CI all call these targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CODE := bridge adapters agent
+PROGRAMS := tests benchmarks docs
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fix bench sweep wheel docs clean
+
+help: ## say what the targets do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Two stages of one environment: the demo needs no developer's tools.
+$(VENV)/demo.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "otabridge needs Python 3.11 or later; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade pip
+	$(PIP) install --constraint constraints.txt --editable '.[sim]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/demo.stamp
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/demo.stamp ## the main job: sign, publish, roll out to 20 simulated devices; then a release that fails
+	$(BIN)/otabridge demo $(ARGS)
+
+test: $(VENV)/dev.stamp ## all tests, with coverage
+	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report= $(ARGS)
+	$(BIN)/python -m coverage report --skip-covered --sort=cover --fail-under=90 | tail -n 40
+
+lint: $(VENV)/dev.stamp ## style, types, import contracts
+	$(BIN)/ruff check $(CODE) $(PROGRAMS)
+	$(BIN)/ruff format --check $(CODE) $(PROGRAMS)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/dev.stamp ## let ruff mend what it can
+	$(BIN)/ruff check --fix $(CODE) $(PROGRAMS)
+	$(BIN)/ruff format $(CODE) $(PROGRAMS)
+
+sweep: $(VENV)/dev.stamp ## cut the power at every write of an installation
+	$(BIN)/python -m tests.sweep
+
+bench: $(VENV)/dev.stamp ## memory and speed of an installation of 1 GB
+	$(BIN)/python benchmarks/install_memory.py $(ARGS)
+
+wheel: $(VENV)/dev.stamp ## build the wheel, run both commands from it in clean environments
+	rm -rf dist
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m build --wheel --outdir dist . > /dev/null
+	$(BIN)/python -m tests.wheel dist
+
+docs: $(VENV)/dev.stamp ## write the reference pages that are made from code
+	$(BIN)/python docs/generate.py
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,61 @@
+"""Fits the simulator of AWS IoT to otabridge's own settings. The simulator itself knows none of our formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from adapters.aws.simulator.serve import serve as serve  # noqa: PLC0414 - part of this module's face
+from adapters.aws.simulator.simulator import AwsSimulator
+
+BUCKET = "otabridge-artifacts"
+
+
+class SimulatedAws:
+    """bridge.simulated.SimulatedCloud: AWS IoT and S3 on loopback, with one bucket for artifacts."""
+
+    cloud = "aws"
+
+    def __init__(self, simulator: AwsSimulator) -> None:
+        self._simulator = simulator
+        simulator.bucket(BUCKET)
+
+    def environment(self) -> Mapping[str, str]:
+        """See SimulatedCloud."""
+        return self._simulator.environment()
+
+    def fleet(self) -> Mapping[str, object]:
+        """See SimulatedCloud. Groups are consistent at once here, so nothing is waited for."""
+        simulator = self._simulator
+        return {"region": simulator.region, "bucket": BUCKET, "role_arn": simulator.role_arn, "settle_seconds": 0}
+
+    def add_device(self, name: str, folder: Path) -> Mapping[str, object]:
+        """See SimulatedCloud."""
+        identity = self._simulator.add_thing(name)
+        return {
+            "endpoint": identity.mqtt_host,
+            "port": identity.mqtt_port,
+            "thing": identity.thing,
+            "certificate_file": str(identity.cert_file.rename(folder / "device.pem")),
+            "key_file": str(identity.key_file.rename(folder / "device.key")),
+            "ca_file": str(identity.ca_file),
+            "flow_control": False,
+        }
+
+    def offers(self, device: str) -> int:
+        """See SimulatedCloud."""
+        pages = self._simulator.client("iot").get_paginator("list_job_executions_for_thing")
+        return sum(len(page["executionSummaries"]) for page in pages.paginate(thingName=device))
+
+    def bytes_sent(self) -> int:
+        """See SimulatedCloud."""
+        return self._simulator.bytes_sent
+
+    def stop(self) -> None:
+        """See SimulatedCloud."""
+        self._simulator.stop()
+
+
+def start(directory: Path) -> SimulatedAws:
+    """A running simulator. Raises: OSError."""
+    return SimulatedAws(AwsSimulator(directory).start())

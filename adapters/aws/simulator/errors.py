@@ -1,0 +1,52 @@
+"""Refusals of the simulated service, named as each of its three planes names them."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Names(NamedTuple):
+    """One kind of refusal: HTTP status, REST error type, MQTT code."""
+
+    status: int
+    rest: str
+    mqtt: str
+
+
+class Refusal(Enum):
+    """Every kind of refusal (Jobs API reference, common errors; ErrorCode of Jobs over MQTT)."""
+
+    INVALID_REQUEST = Names(400, "InvalidRequestException", "InvalidRequest")
+    NOT_FOUND = Names(404, "ResourceNotFoundException", "ResourceNotFound")
+    ALREADY_EXISTS = Names(409, "ResourceAlreadyExistsException", "InvalidRequest")
+    VERSION_CONFLICT = Names(409, "VersionConflictException", "VersionMismatch")
+    # The data plane over HTTP answers a stale expectedVersion with a plain 400.
+    VERSION_MISMATCH = Names(400, "InvalidRequestException", "VersionMismatch")
+    INVALID_TRANSITION = Names(409, "InvalidStateTransitionException", "InvalidStateTransition")
+    TERMINAL_STATE = Names(410, "TerminalStateException", "TerminalStateReached")
+    LIMIT_EXCEEDED = Names(410, "LimitExceededException", "InvalidRequest")
+    THROTTLED = Names(429, "ThrottlingException", "RequestThrottled")
+    INTERNAL = Names(500, "InternalFailureException", "InternalError")
+    INVALID_TOPIC = Names(400, "InvalidRequestException", "InvalidTopic")
+    INVALID_JSON = Names(400, "InvalidRequestException", "InvalidJson")
+
+
+class ServiceError(Exception):
+    """The service refuses a request. `execution` is the job execution that the refusal shows."""
+
+    def __init__(self, refusal: Refusal, message: str, execution: object | None = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+        self.message = message
+        self.execution = execution
+
+
+def invalid(message: str) -> ServiceError:
+    """An InvalidRequestException."""
+    return ServiceError(Refusal.INVALID_REQUEST, message)
+
+
+def not_found(message: str) -> ServiceError:
+    """A ResourceNotFoundException."""
+    return ServiceError(Refusal.NOT_FOUND, message)

@@ -1,0 +1,83 @@
+"""One update in hand: what every state of the machine works with, and how a state is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from agent.conversation import Conversation
+from agent.installation import CHECKPOINT_BYTES
+from agent.journal import Journal, Plan, Record, Update
+from agent.judgement import running_version
+from agent.machine import Event, State
+from agent.ports import Identity, Ports
+from agent.slots import Slot
+from bridge.release.errors import FailureCode, OtabridgeError
+from bridge.release.report import MAX_DETAIL, Outcome, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`checkpoint_bytes` of image lie between two marks; more than `strikes` starts without progress end an update."""
+
+    checkpoint_bytes: int = CHECKPOINT_BYTES
+    strikes: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The update in the journal, on a device that runs slot `running`."""
+
+    identity: Identity
+    ports: Ports
+    journal: Journal
+    limits: Limits
+    running: Slot
+    talk: Conversation
+
+    @property
+    def record(self) -> Record:
+        """What the journal holds now."""
+        return self.journal.record
+
+    @property
+    def update(self) -> Update:
+        """The update under way. Raises: RuntimeError when there is none, which is a bug."""
+        if self.record.update is None:
+            raise RuntimeError(f"state {self.record.state!r} without an update")
+        return self.record.update
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the update. Raises: RuntimeError before it was accepted, which is a bug."""
+        if self.update.plan is None:
+            raise RuntimeError(f"state {self.record.state!r} without a plan")
+        return self.update.plan
+
+    def changed(self, **changes: object) -> Record:
+        """The record with fields of its update changed."""
+        return msgspec.structs.replace(self.record, update=msgspec.structs.replace(self.update, **changes))
+
+    def report(self, outcome: Outcome, code: FailureCode | None = None, detail: str = "") -> Report:
+        """A report of the slot that runs, as things stand."""
+        version = running_version(self.identity, self.record, self.running) or ""
+        return Report(outcome, str(self.running), version, code, detail[:MAX_DETAIL], self.record.fallbacks)
+
+    def end(self, event: Event, report: Report) -> None:
+        """Leave the state by `event`; the update ends, or is going to end, with `report`."""
+        self.journal.move(event, self.changed(ending=report, strikes=0))
+
+    def end_fallen_back(self, event: Event, report: Report) -> None:
+        """As `end`, where a trial boot did not last: one more fallback in this device's life."""
+        record = msgspec.structs.replace(self.record, fallbacks=self.record.fallbacks + 1)
+        ending = replace(report, fallbacks=record.fallbacks)
+        update = msgspec.structs.replace(self.update, ending=ending, strikes=0)
+        self.journal.move(event, msgspec.structs.replace(record, update=update))
+
+    def blame(self, error: OtabridgeError) -> Report:
+        """The report of an update that `error` ended; the target, where it runs, is left unless that is what failed."""
+        on_trial = self.update.plan is not None and self.running is self.update.plan.target
+        leaving = on_trial and self.record.state is not State.REVERTING
+        earlier = "" if self.update.ending is None else f"; before that: {self.update.ending.detail}"
+        return self.report(Outcome.FELL_BACK if leaving else Outcome.FAILED, error.code, f"{error}{earlier}")

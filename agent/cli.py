@@ -1,0 +1,167 @@
+"""The command `otabridge-agent`. Results to stdout, all else to stderr; errors are one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+
+from agent.config import DEFAULT_PATH, PATH_VARIABLE, AgentConfig, load
+from agent.examine import examine
+from agent.folder import offer_in
+from agent.heart import StopRequested
+from agent.line import UnopenedChannel
+from agent.screen import Screen
+from agent.service import OFFER_SECONDS
+from agent.wiring import Agent, build, sole
+from bridge.release.errors import OtabridgeError
+
+Arguments = argparse.Namespace
+Handler = Callable[[AgentConfig, Arguments, Screen], int]
+
+MAX_SECONDS = 86400
+INTERRUPTED = 130
+"""As a shell counts it: 128 and the number of SIGINT."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code is described in `docs/reference/agent-cli.md`."""
+    chosen = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    handler: Handler = chosen.handler
+    try:
+        return handler(load(chosen.config), chosen, Screen(json=chosen.output == "json"))
+    except UnopenedChannel as error:
+        return _complain(error, 2)
+    except OtabridgeError as error:
+        return _complain(error, error.exit_code)
+    except OSError as error:
+        return _complain(error, 1)
+    except (StopRequested, KeyboardInterrupt):
+        return INTERRUPTED
+
+
+def _complain(error: Exception, code: int) -> int:
+    sys.stderr.write(f"otabridge-agent: {error}\n")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="otabridge-agent", description="Installs signed releases into the slot that does not run."
+    )
+    parser.add_argument("--version", action="version", version=_version(), help="print the version")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=Path(os.environ.get(PATH_VARIABLE) or DEFAULT_PATH),
+        help=f"the agent's configuration; {PATH_VARIABLE}, else {DEFAULT_PATH}",
+    )
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="text for people, json for programs")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_working(commands)
+    _add_asking(commands)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("otabridge")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown: runs from a checkout that is not installed"
+
+
+def _add_working(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _add(commands, "run", _run, "install each offer of the cloud, until told to stop")
+    once = _add(commands, "once", _once, "handle at most one offer, then end")
+    once.add_argument(
+        "--timeout", type=_seconds, default=OFFER_SECONDS, metavar="SECONDS", help="how long to wait for an offer"
+    )
+    install = _add(commands, "install", _install, "install from a release folder, without a cloud")
+    install.add_argument("folder", type=Path, metavar="DIR", help="the folder with release.json and its artifacts")
+    _add(commands, "commit", _commit, "declare the trial boot good without waiting for its health checks")
+    _add(commands, "rollback", _rollback, "go back to the release in the other slot")
+
+
+def _add_asking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _add(commands, "status", _status, "show slots, releases and the update under way")
+    check = _add(commands, "check", _check, "look at all that an update will need; changes nothing")
+    check.add_argument("--online", action="store_true", help="also connect to the cloud and ask for an offer")
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, handler: Handler, words: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 to {MAX_SECONDS} seconds")
+    return value
+
+
+def _run(config: AgentConfig, _: Arguments, screen: Screen) -> int:
+    def run(agent: Agent) -> int:
+        step = agent.service.run()
+        return 0 if step is None else screen.step(step)
+
+    return _at_work(config, run)
+
+
+def _once(config: AgentConfig, chosen: Arguments, screen: Screen) -> int:
+    return _at_work(config, lambda agent: screen.step(agent.service.once(chosen.timeout)))
+
+
+def _install(config: AgentConfig, chosen: Arguments, screen: Screen) -> int:
+    offer = offer_in(chosen.folder)
+    return _at_work(config, lambda agent: screen.step(agent.engine.install(agent.line, offer)), from_folder=True)
+
+
+def _commit(config: AgentConfig, _: Arguments, screen: Screen) -> int:
+    return _at_work(config, lambda agent: screen.step(agent.engine.commit()))
+
+
+def _rollback(config: AgentConfig, _: Arguments, screen: Screen) -> int:
+    return _at_work(config, lambda agent: screen.step(agent.engine.rollback()))
+
+
+def _status(config: AgentConfig, _: Arguments, screen: Screen) -> int:
+    screen.status(build(config).engine.status())
+    return 0
+
+
+def _check(config: AgentConfig, chosen: Arguments, screen: Screen) -> int:
+    return screen.findings(examine(config, online=chosen.online))
+
+
+def _at_work(config: AgentConfig, work: Callable[[Agent], int], *, from_folder: bool = False) -> int:
+    """Do `work` alone on this device, stopping at the next block when a signal asks for it."""
+    with sole(config):
+        agent = build(config, from_folder=from_folder)
+        _stop_on_signal(agent)
+        with closing(agent.line):
+            return work(agent)
+
+
+def _stop_on_signal(agent: Agent) -> None:
+    def stop(_: int, __: FrameType | None) -> None:
+        agent.heart.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Runs one command of the configuration: bounded in time and output, and its offspring ended with it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+from agent.pace import Timing
+
+TAIL_CHARACTERS = 300
+SLICE_SECONDS = 0.5
+_READ_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended: its exit status (negative: the signal), None when its time was up; the end of its output."""
+
+    status: int | None
+    tail: str
+
+
+def run(command: Sequence[str], timeout: float, timing: Timing, environment: Mapping[str, str] | None = None) -> Ended:
+    """Run `command` for at most `timeout` seconds, with `environment` beside our own; output and errors are one.
+
+    Raises: OSError when it cannot be started.
+    """
+    process = subprocess.Popen(  # noqa: S603 - the command is the device owner's own configuration, no shell reads it
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **(environment or {})},
+        start_new_session=True,
+    )
+    with process:
+        if process.stdout is None:
+            raise RuntimeError("a process started with a pipe has one")
+        try:
+            return _watch(process, process.stdout, timing.clock() + timeout, timing)
+        finally:
+            _end(process)
+
+
+def _watch(process: subprocess.Popen[bytes], output: IO[bytes], deadline: float, timing: Timing) -> Ended:
+    tail = b""
+    while process.poll() is None and timing.clock() < deadline:
+        timing.beat()
+        piece = _read(output, SLICE_SECONDS)
+        if piece == b"":  # it closed its output and works on
+            _wait(process)
+        tail = (tail + (piece or b""))[-4 * TAIL_CHARACTERS :]
+    status = process.poll()
+    return Ended(status, _text(tail + (_read(output, 0.0) or b"")))
+
+
+def _read(output: IO[bytes], patience: float) -> bytes | None:
+    """What came within `patience` seconds, None for nothing: a daemon may keep the pipe open for ever."""
+    readable, _, _ = select.select([output], [], [], patience)
+    return os.read(output.fileno(), _READ_BYTES) if readable else None
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(SLICE_SECONDS)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the command and all that it started, a daemon that made its own session excepted."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _text(tail: bytes) -> str:
+    printable = "".join(letter if letter.isprintable() else " " for letter in tail.decode(errors="replace"))
+    return " ".join(printable.split())[-TAIL_CHARACTERS:]

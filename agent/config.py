@@ -1,0 +1,230 @@
+"""The agent's configuration: one TOML file, read once, refused whole when any part of it is wrong.
+
+`docs/reference/agent-config.md` describes every field; a test compares it with the structures here.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from agent.health import Command, HealthSettings
+from bridge.release.errors import OtabridgeError
+from bridge.release.manifest import Text
+
+DEFAULT_PATH = Path("/etc/otabridge/agent.toml")
+PATH_VARIABLE = "OTABRIDGE_AGENT_CONFIG"
+MAX_CONFIG_BYTES = 64 * 1024
+
+Deadline = Annotated[float, msgspec.Meta(gt=0, le=600)]
+ProxyUrl = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
+Table = dict[str, object]
+
+
+class ConfigError(OtabridgeError):
+    """The configuration cannot be used; the message names file, field and value."""
+
+    @property
+    def exit_code(self) -> int:
+        """2, as for every misuse of a command line."""
+        return 2
+
+
+class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What this device is; releases are held against it."""
+
+    model: Text
+    hardware: Text
+    version: Text | None = None
+
+
+class SlotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the two slots are, and which boot loader chooses between them."""
+
+    boot_loader: Text
+    directory: Path
+
+
+class TrustSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom this device believes: the pinned root.json."""
+
+    root: Path
+
+
+class StateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the journal lies; a directory that neither slot holds and that survives both."""
+
+    directory: Path = Path("/var/lib/otabridge")
+
+
+class ChannelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which cloud, and the table that its adapter reads."""
+
+    cloud: Text
+    settings: Table = {}
+
+
+class Proxies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Proxies instead of those of the environment; an empty table means none. `no`: hosts reached directly."""
+
+    http: ProxyUrl | None = None
+    https: ProxyUrl | None = None
+    no: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
+
+    def by_scheme(self) -> dict[str, str]:
+        """Only what is set, as `agent.connections` takes it."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+
+
+class DownloadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How artifacts are fetched. `rate_limit` in bytes a second, None for as fast as it goes."""
+
+    rate_limit: Annotated[int, msgspec.Meta(ge=1024)] | None = None
+    ca_file: Path | None = None
+    proxies: Proxies | None = None
+    allow_http: bool = False
+    connect_seconds: Deadline = 15.0
+    read_seconds: Deadline = 30.0
+    stall_seconds: Deadline = 60.0
+    faults: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 8
+
+
+class RebootSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the machine is restarted; an empty command leaves it to whoever sees the agent's exit code 75."""
+
+    command: Command = ("systemctl", "reboot")
+
+
+class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of the file. Every path is absolute by now."""
+
+    device: DeviceSettings
+    slots: SlotSettings
+    trust: TrustSettings
+    channel: ChannelSettings
+    state: StateSettings = StateSettings()
+    download: DownloadSettings = DownloadSettings()
+    health: HealthSettings = HealthSettings()
+    reboot: RebootSettings = RebootSettings()
+
+
+def load(path: Path) -> AgentConfig:
+    """The configuration in the file at `path`; relative paths in it start from its folder. Raises: ConfigError."""
+    path = path.absolute()
+    document = _read(path)
+    try:
+        tables = {**document, **_channel(document, path)}
+        return msgspec.convert(tables, AgentConfig, dec_hook=_resolver(path.parent))
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(str(error), document)}") from error
+
+
+def _read(path: Path) -> Table:
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_CONFIG_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror}); write it as docs/reference/agent-config.md says, "
+            f"or name another file with --config or {PATH_VARIABLE}"
+        ) from error
+    if len(text) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes: is it the right file?")
+    try:
+        return tomllib.loads(text.decode())
+    except ValueError as error:  # of TOML, or of UTF-8
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+
+
+def _channel(document: Table, path: Path) -> Table:
+    """The `channel` table with the chosen cloud's own table, which only its adapter understands, as `settings`."""
+    channel = document.get("channel")
+    if not isinstance(channel, dict) or not isinstance(cloud := channel.get("cloud"), str):
+        return {}
+    settings = channel.get(cloud, {})
+    extra = sorted(set(channel) - {"cloud", cloud})
+    if extra or not isinstance(settings, dict):
+        raise ConfigError(
+            f"{path}: channel.{extra[0] if extra else cloud} is not understood; "
+            f"beside channel.cloud = {cloud!r} there is one table, [channel.{cloud}]"
+        )
+    return {"channel": {"cloud": cloud, "settings": _with_absolute_paths(settings, path.parent)}}
+
+
+def _with_absolute_paths(settings: Mapping[str, object], folder: Path) -> Table:
+    """Which values are paths only the adapter knows; one that begins with `./` or `../` says so itself."""
+    return {
+        name: str(folder / value) if isinstance(value, str) and value.startswith(("./", "../")) else value
+        for name, value in settings.items()
+    }
+
+
+def _resolver(folder: Path) -> Callable[[type, object], object]:
+    def resolve(kind: type, value: object) -> object:
+        if kind is not Path:
+            return value
+        if not isinstance(value, str) or not value:
+            raise ValueError("Expected the path of a file or folder")
+        return folder / value
+
+    return resolve
+
+
+_PLACED = re.compile(r"(?s)(?P<what>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+
+
+def _explain(text: str, document: Table) -> str:
+    """msgspec's words about `document` as one sentence with field, value, and what would be right."""
+    placed = _PLACED.fullmatch(text)
+    what, place = (placed["what"], placed["place"] or "") if placed else (text, "")
+    if unknown := _UNKNOWN.fullmatch(what):
+        return f"{_dotted(place, unknown[1])} is no field; there are: {', '.join(_fields_at(place))}"
+    if missing := _MISSING.fullmatch(what):
+        return f"{_dotted(place, missing[1])} is missing"
+    value = _value_at(document, place)
+    shown = "" if isinstance(value, dict | list) and value else f" is {value!r}"
+    return f"{place}{shown}: {what[:1].lower()}{what[1:]}".replace(" | null", "")
+
+
+def _dotted(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _fields_at(place: str) -> tuple[str, ...]:
+    kind: type[msgspec.Struct] = AgentConfig
+    for name in filter(None, re.sub(r"\[.*?\]", "", place).split(".")):
+        kind = _struct_in(kind, name)
+    return kind.__struct_fields__
+
+
+def _struct_in(kind: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
+    info = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+    return _first_struct(msgspec.inspect.type_info(info))
+
+
+def _first_struct(info: msgspec.inspect.Type) -> type[msgspec.Struct]:
+    match info:
+        case msgspec.inspect.StructType(cls=cls):
+            return cls
+        case msgspec.inspect.UnionType(types=types):
+            return next(_first_struct(kind) for kind in types if isinstance(kind, msgspec.inspect.StructType))
+        case msgspec.inspect.VarTupleType(item_type=item):
+            return _first_struct(item)
+    raise RuntimeError(f"a table that is neither a structure nor a list of them: {info}")
+
+
+def _value_at(document: Table, place: str) -> object:
+    value: object = document
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", place):
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and index:
+            value = value[int(index)]
+    return value

@@ -1,0 +1,158 @@
+"""Drives one update through the machine: journal, effect, event; and maps every fault to the event that it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from agent.case import Case
+from agent.channel import OfferWithdrawn
+from agent.journal import Conclusion, JournalError, Update
+from agent.machine import BEFORE_SWITCH, RESUME, Event, State
+from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
+from agent.trial import Trial
+from agent.writing import Writing
+from bridge.release.errors import ChannelError, FailureCode, OtabridgeError
+from bridge.release.report import Outcome, Report
+
+logger = logging.getLogger(__name__)
+
+
+class Course:
+    """The way of the update in `case`, from the state in the journal to a step that the engine's caller has to take."""
+
+    def __init__(self, case: Case) -> None:
+        writing, trial = Writing(case), Trial(case)
+        self._case = case
+        self._acts: dict[State, Callable[[], Step | None]] = {
+            State.IDLE: Idle,
+            State.JUDGING: writing.judge,
+            State.PREPARING: writing.prepare,
+            State.WRITING: writing.write,
+            State.CHECKING: writing.check,
+            State.SWITCHING: trial.switch,
+            State.REBOOTING: trial.reboot,
+            State.PROVING: trial.prove,
+            State.COMMITTING: trial.commit,
+            State.REVERTING: trial.revert,
+            State.REPORTING: self._deliver,
+        }
+
+    def begin(self, event: Event, update: Update) -> Step:
+        """Start with `update`. Raises: JournalError when a trial cannot go on without the journal."""
+        return self._guarded(lambda: self._enter(event, update))
+
+    def take(self, *events: Event, ending: Report | None = None) -> Step:
+        """Go on after `events` that a person has decided."""
+        return self._guarded(lambda: self._follow(events, ending))
+
+    def resume(self) -> Step:
+        """Go on after a start of the agent, which counts as a strike in the middle of an update."""
+        return self._guarded(self._restart)
+
+    def _guarded(self, start: Callable[[], None]) -> Step:
+        try:
+            start()
+            return self._run()
+        except JournalError as error:
+            return self._go_without_journal(error)
+
+    def _enter(self, event: Event, update: Update) -> None:
+        record = msgspec.structs.replace(self._case.record, update=update)
+        self._case.journal.move(event, record)
+
+    def _follow(self, events: tuple[Event, ...], ending: Report | None) -> None:
+        for event in events:
+            self._case.journal.move(event, self._case.changed(ending=ending))
+
+    def _restart(self) -> None:
+        state = self._case.record.state
+        if state in (State.IDLE, State.REPORTING):
+            return
+        struck = self._case.changed(strikes=self._case.update.strikes + 1)
+        self._case.journal.keep(msgspec.structs.replace(struck, state=RESUME[state]))
+        if self._case.update.strikes > self._case.limits.strikes:
+            self._case.end(Event.GIVEN_UP, self._case.blame(Exhausted(state, self._case.limits.strikes)))
+
+    def _run(self) -> Step:
+        while True:
+            step = self._act()
+            if step is not None:
+                return step
+
+    def _act(self) -> Step | None:
+        try:
+            return self._acts[self._case.record.state]()
+        except JournalError:
+            raise
+        except OfferWithdrawn as error:
+            return self._withdraw(error)
+        except ChannelError as error:
+            if error.retryable:
+                return self._suspend(error)
+            self._case.end(Event.FAILED, self._case.blame(error))
+        except OtabridgeError as error:
+            self._case.end(Event.FAILED, self._case.blame(error))
+        return None
+
+    def _withdraw(self, error: OfferWithdrawn) -> Idle:
+        logger.info("offer %s was withdrawn: %s", self._case.update.offer, error)
+        self._case.journal.move(Event.WITHDRAWN, msgspec.structs.replace(self._case.record, update=None))
+        return Idle()
+
+    def _suspend(self, error: ChannelError) -> Suspended:
+        self._case.journal.move(Event.INTERRUPTED, self._case.record)
+        return Suspended(str(error))
+
+    def _deliver(self) -> Concluded:
+        report = self._case.update.ending
+        if report is None:
+            raise RuntimeError("a finished update has a report")
+        delivered = deliver(self._case, report)
+        if delivered:
+            conclusion = Conclusion(self._case.update.offer, self._case.update.digest, report)
+            record = msgspec.structs.replace(self._case.record.concluding(conclusion), update=None)
+            self._case.journal.move(Event.DELIVERED, record)
+        return Concluded(report, delivered)
+
+    def _go_without_journal(self, error: JournalError) -> Step:
+        if self._case.record.state in BEFORE_SWITCH:
+            return self._conclude_unjournalled(error)
+        if self._case.record.state is State.REPORTING:
+            raise error
+        plan, boots = self._case.plan, self._case.ports.boots
+        if self._case.running is not plan.target or boots.trial() is not plan.target:
+            raise error
+        # A trial that cannot be recorded is not proved: the safe way is back.
+        logger.error("leaving slot %s: %s", plan.target, error)
+        boots.mark_unbootable(plan.target)
+        self._case.ports.board.reboot()
+        return Rebooting()
+
+    def _conclude_unjournalled(self, error: JournalError) -> Concluded:
+        report = self._case.report(Outcome.FAILED, error.code, str(error))
+        self._case.journal.forget_update()
+        return Concluded(report, deliver(self._case, report))
+
+
+class Exhausted(OtabridgeError):
+    """The agent started too often in the middle of the same update."""
+
+    code = FailureCode.INTERRUPTED
+
+    def __init__(self, state: State, strikes: int) -> None:
+        super().__init__(f"given up after {strikes} restarts without progress while {state}")
+
+
+def deliver(case: Case, report: Report) -> bool:
+    """Tell the cloud the end; whether that is done with. An offer that is gone, or an answer for good, is."""
+    try:
+        return case.talk.conclude(report)
+    except OfferWithdrawn as error:
+        logger.info("nobody waits for the report any more: %s", error)
+        return True
+    except ChannelError as error:
+        logger.warning("the report was not taken: %s", error)
+        return not error.retryable

@@ -1,0 +1,119 @@
+"""Looks at all that an update will need, and changes nothing: `otabridge-agent check`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from agent.config import AgentConfig, ConfigError
+from agent.disk import SystemDisk
+from agent.screen import Finding
+from agent.slots import BootLoader, Slot
+from agent.wiring import Agent, build, firmware_of, identity_of
+from bridge.release.errors import OtabridgeError, SlotError
+from bridge.release.trust import Trust
+
+ONLINE_SECONDS = 15.0
+
+
+def examine(config: AgentConfig, *, online: bool) -> Iterator[Finding]:
+    """Each finding as it is made. `online` also asks the cloud for an offer, without installing it.
+
+    Raises: ConfigError when the boot loader is not known.
+    """
+    boots = firmware_of(config.slots, SystemDisk()).boots
+    yield _finding("root", partial(_root, config))
+    yield _finding("boot loader", partial(_boot_loader, boots))
+    for slot in Slot:
+        yield _finding(f"slot {slot}", partial(_slot, boots, slot))
+    yield _finding("state", partial(_writable, config.state.directory))
+    yield from _commands(config)
+    yield from _whole(config, online=online)
+
+
+def _commands(config: AgentConfig) -> Iterator[Finding]:
+    if not config.health.checks:
+        yield Finding("health", ok=True, detail="no checks: a trial boot proves no more than that the agent starts")
+    for check in config.health.checks:
+        yield _finding(f"health check {check.name}", partial(_program, check.command[0]))
+    if config.reboot.command:
+        yield _finding("reboot", partial(_program, config.reboot.command[0]))
+
+
+def _whole(config: AgentConfig, *, online: bool) -> Iterator[Finding]:
+    try:
+        agent = build(config)
+    except OtabridgeError as error:
+        yield Finding("agent", ok=False, detail=str(error))
+        return
+    yield _finding("journal", partial(_journal, agent))
+    yield _finding("channel", partial(_channel, agent))
+    if online:
+        yield _finding("cloud", partial(_cloud, agent))
+
+
+def _finding(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, ok=True, detail=look())
+    except OtabridgeError as error:
+        return Finding(subject, ok=False, detail=str(error))
+
+
+def _root(config: AgentConfig) -> str:
+    root = Trust.pin(identity_of(config).root).root
+    return f"version {root.version}, expires {root.expires:%Y-%m-%d}"
+
+
+def _boot_loader(boots: BootLoader) -> str:
+    trial = boots.trial()
+    booted = f"slot {boots.booted()} runs, slot {boots.default()} is the default"
+    return f"{booted}, slot {trial} is on trial" if trial else booted
+
+
+def _slot(boots: BootLoader, slot: Slot) -> str:
+    path = boots.device(slot)
+    try:
+        file = SystemDisk().open_slot(path)
+        try:
+            return f"{path}, {file.length()} bytes"
+        finally:
+            file.close()
+    except OSError as error:
+        raise SlotError(f"{path} cannot be opened for reading and writing: {error.strerror}") from error
+
+
+def _writable(folder: Path) -> str:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"state.directory {folder}: {existing} is no folder that this user may write to")
+    return str(folder)
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise ConfigError(f"there is no program {name!r} that this user may run")
+    return found
+
+
+def _journal(agent: Agent) -> str:
+    status = agent.engine.status()
+    if status.trouble:
+        raise ConfigError(status.trouble)
+    return f"{status.state}, release {status.version or 'unknown'}, floor {status.floor}"
+
+
+def _channel(agent: Agent) -> str:
+    agent.line.open()
+    return agent.config.channel.cloud
+
+
+def _cloud(agent: Agent) -> str:
+    try:
+        offer = agent.line.next_offer(ONLINE_SECONDS)
+    finally:
+        agent.line.close()
+    return "connected, no offer" if offer is None else f"connected, offer {offer.id}"

@@ -1,0 +1,109 @@
+"""The sign of life: working code beats, and only then is systemd told that the agent works.
+
+There is no timer behind it. A loop that hangs stops beating, and the watchdog restarts the agent; a download of hours
+beats with every chunk, a health check of minutes with every half second of waiting for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.disk import BlockFile, Disk
+from agent.notify import Notifier
+
+SLICE_SECONDS = 1.0
+
+
+class StopRequested(BaseException):  # as KeyboardInterrupt: no handler of failures may take it for one
+    """The service manager wants the agent to stop; raised between two blocks of work, where the journal is right."""
+
+
+class Heart:
+    """Beats for systemd's watchdog, and stops the work where a beat is."""
+
+    def __init__(
+        self,
+        notifier: Notifier,
+        watchdog: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        nap: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`watchdog` in seconds, see `agent.notify.watchdog_seconds`."""
+        self._notifier = notifier
+        self._interval = None if watchdog is None else watchdog / 2
+        self._clock = clock
+        self._nap = nap
+        self._told = -float("inf")
+        self._stop = False
+
+    def stop(self) -> None:
+        """From a signal handler: the next beat raises."""
+        self._stop = True
+
+    def beat(self) -> None:
+        """The caller has got on with its work. Raises: StopRequested."""
+        if self._stop:
+            raise StopRequested
+        now = self._clock()
+        if self._interval is not None and now - self._told >= self._interval:
+            self._told = now
+            self._notifier.watchdog()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, beating. Raises: StopRequested."""
+        end = self._clock() + seconds
+        self.beat()
+        while (left := end - self._clock()) > 0:
+            self._nap(min(left, SLICE_SECONDS))
+            self.beat()
+
+
+class BeatingDisk:
+    """A disk that beats before each access to a slot, so that neither writing nor reading back a large one looks
+    like a hang; between two of them is also where an update may be stopped."""
+
+    def __init__(self, disk: Disk, beat: Callable[[], None]) -> None:
+        self._disk = disk
+        self._beat = beat
+
+    def read(self, path: Path) -> bytes | None:
+        """See Disk."""
+        return self._disk.read(path)
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """See Disk."""
+        self._disk.replace(path, data)
+
+    def open_slot(self, path: Path) -> BlockFile:
+        """See Disk."""
+        return _BeatingFile(self._disk.open_slot(path), self._beat)
+
+
+class _BeatingFile:
+    def __init__(self, file: BlockFile, beat: Callable[[], None]) -> None:
+        self._file = file
+        self._beat = beat
+
+    def write(self, offset: int, data: bytes) -> None:
+        """See BlockFile."""
+        self._beat()
+        self._file.write(offset, data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See BlockFile."""
+        self._beat()
+        return self._file.read(offset, length)
+
+    def length(self) -> int:
+        """See BlockFile."""
+        return self._file.length()
+
+    def sync(self) -> None:
+        """See BlockFile."""
+        self._file.sync()
+
+    def close(self) -> None:
+        """See BlockFile."""
+        self._file.close()

@@ -1,0 +1,125 @@
+"""Whether an offered release may come onto this device. Pure: bytes and a time in, a judgement out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.channel import Offer
+from agent.journal import Holding, Plan, Record
+from agent.ports import Identity
+from agent.slots import Slot
+from bridge.release.errors import FailureCode, ReleaseError, UntrustedRoot
+from bridge.release.manifest import Artifact, Release
+from bridge.release.trust import MAX_ROOTS, Facts, Trust, check_facts, judge
+
+logger = logging.getLogger(__name__)
+
+
+class OversizedImage(ReleaseError):
+    """The image does not fit into the slot."""
+
+    code = FailureCode.TOO_LARGE
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found out. `roots` are the roots to remember, whatever became of the release.
+
+    Exactly one of `refusal` and `plan` is set; with `held`, the running slot is what the plan would make.
+    """
+
+    roots: tuple[bytes, ...]
+    plan: Plan | None = None
+    refusal: ReleaseError | None = None
+    held: bool = False
+
+
+def judge_offer(identity: Identity, record: Record, running: Slot, offer: Offer, now: datetime) -> Judgement:
+    """Hold `offer` against the roots, the keys and this device, which runs slot `running`."""
+    trust = remembered_trust(identity.root, record.roots)
+    try:
+        _follow(trust, offer.roots)
+        release = judge(trust, offer.release, now).accepted()
+        plan = plan_for(release, running)
+        held = holds(record, running, plan)
+        if not held:
+            check_facts(release, facts_of(identity, record, running))
+    except ReleaseError as error:
+        return Judgement(tuple(trust.chain[1:]), refusal=error)
+    return Judgement(tuple(trust.chain[1:]), plan, held=held)
+
+
+def remembered_trust(pinned: bytes, roots: Sequence[bytes]) -> Trust:
+    """The trust that `roots` lead to from `pinned`; those that do not follow from it are left out.
+
+    Raises:
+        UntrustedRoot: `pinned` is no root.
+    """
+    trust = Trust.pin(pinned)
+    try:
+        for document in roots:
+            trust.advance(document)
+    except UntrustedRoot as error:
+        logger.warning("roots in the journal do not follow from the pinned root and are left out: %s", error)
+    return trust
+
+
+def facts_of(identity: Identity, record: Record, running: Slot) -> Facts:
+    """What the device is and runs."""
+    return Facts(identity.model, identity.hardware, running_version(identity, record, running), record.floor)
+
+
+def running_version(identity: Identity, record: Record, running: Slot) -> str | None:
+    """The release version in slot `running`; None when unknown."""
+    holding = record.holding(running)
+    return identity.version if holding is None or holding.image is None else holding.version
+
+
+def plan_for(release: Release, running: Slot) -> Plan:
+    """Which artifact goes where: the one with the fewest bytes to fetch, into the slot that does not run."""
+    artifact = min(release.artifacts, key=lambda each: each.length)
+    return Plan(running.other, _goal(release, artifact), artifact)
+
+
+def holds(record: Record, running: Slot, plan: Plan) -> bool:
+    """Whether the running slot was committed with what `plan` would make."""
+    holding = record.holding(running)
+    return (
+        holding is not None
+        and holding.committed
+        and (holding.image, holding.sequence) == (plan.goal.image, plan.goal.sequence)
+    )
+
+
+def raised_floor(record: Record, target: Slot, goal: Holding) -> int:
+    """The floor once `target` is committed with `goal`: never above what the other slot satisfies, nor lower."""
+    other = record.holding(target.other)
+    return max(record.floor, min(goal.floor, 0 if other is None else other.sequence))
+
+
+def require_room(plan: Plan, slot_bytes: int) -> None:
+    """Raises: OversizedImage when the image of `plan` is longer than its slot."""
+    image = plan.goal.image
+    if image is not None and image.length > slot_bytes:
+        raise OversizedImage(f"the image has {image.length} bytes, slot {plan.target} has room for {slot_bytes}")
+
+
+def _goal(release: Release, artifact: Artifact) -> Holding:
+    return Holding(
+        release=release.name,
+        version=release.version,
+        sequence=release.sequence,
+        floor=release.floor,
+        image=artifact.image,
+        health=release.health,
+    )
+
+
+def _follow(trust: Trust, roots: Sequence[bytes]) -> None:
+    if len(roots) > MAX_ROOTS:
+        raise UntrustedRoot(f"{len(roots)} roots in one offer, the limit is {MAX_ROOTS}")
+    for document in roots:
+        trust.advance(document)

@@ -1,0 +1,59 @@
+"""The agent's line to its cloud: opened when first needed, and kept from offers that are none of the cloud's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from agent.channel import Channel, Offer, OfferWithdrawn
+from agent.folder import is_local
+from bridge.release.errors import ChannelError
+from bridge.release.report import Progress, Report
+
+
+class UnopenedChannel(ChannelError):
+    """The channel cannot even be set up: its settings are wrong, or its SDK is missing. Waiting does not help."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
+
+
+class Line:
+    """A Channel that `opener` makes at the first call, so that an update goes on where there is no cloud."""
+
+    def __init__(self, opener: Callable[[], Channel]) -> None:
+        """`opener` raises UnopenedChannel."""
+        self._opener = opener
+        self._channel: Channel | None = None
+
+    def open(self) -> Channel:
+        """The channel itself. Raises: UnopenedChannel."""
+        if self._channel is None:
+            self._channel = self._opener()
+        return self._channel
+
+    def next_offer(self, timeout: float) -> Offer | None:
+        """See Channel. Raises: UnopenedChannel, too."""
+        return self.open().next_offer(timeout)
+
+    def renew(self, offer_id: str) -> Offer:
+        """See Channel."""
+        if is_local(offer_id):
+            raise OfferWithdrawn(f"{offer_id} came from a folder: install it from there again")
+        return self.open().renew(offer_id)
+
+    def progress(self, offer_id: str, progress: Progress) -> None:
+        """See Channel."""
+        if not is_local(offer_id):
+            with suppress(UnopenedChannel):  # a sign of life may be dropped
+                self.open().progress(offer_id, progress)
+
+    def conclude(self, offer_id: str, report: Report) -> None:
+        """See Channel."""
+        if not is_local(offer_id):
+            self.open().conclude(offer_id, report)
+
+    def close(self) -> None:
+        """See Channel."""
+        if self._channel is not None:
+            self._channel.close()

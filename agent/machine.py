@@ -1,0 +1,146 @@
+"""The life of an update as two tables. Pure: what a state does is the engine's business, where it leads is told here.
+
+Until SWITCHING the boot loader knows nothing of the update and the old slot runs; from there to COMMITTING the target
+is on trial; REVERTING leads back. A power cut at any line leaves a journalled state, and `RESUME` goes on from it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum, auto
+from types import MappingProxyType
+
+
+class State(StrEnum):
+    """What the engine is about to do, or doing. Journalled before it begins."""
+
+    IDLE = auto()
+    """Nothing; or an update that was interrupted before the switch waits for its offer."""
+    JUDGING = auto()
+    """Hold the release against roots, keys and facts. Nothing is written."""
+    PREPARING = auto()
+    """Make the inactive slot unbootable, before its first byte is written."""
+    WRITING = auto()
+    """Fetch, decode, write the slot."""
+    CHECKING = auto()
+    """Read the whole slot back and compare its sha256."""
+    SWITCHING = auto()
+    """Tell the boot loader to try the slot."""
+    REBOOTING = auto()
+    """Restart; then find out which slot runs."""
+    PROVING = auto()
+    """Run the health checks in the trial boot."""
+    COMMITTING = auto()
+    """Make the slot the default."""
+    REVERTING = auto()
+    """End the trial and restart into the old slot."""
+    REPORTING = auto()
+    """Tell the cloud how it ended."""
+
+
+class Event(StrEnum):
+    """What came of a state."""
+
+    OFFERED = auto()
+    ORDERED = auto()
+    """A person wants the other slot; what it holds is known."""
+    REFUSED = auto()
+    HELD = auto()
+    """The running slot holds the release already."""
+    ACCEPTED = auto()
+    PREPARED = auto()
+    WRITTEN = auto()
+    MATCHED = auto()
+    SWITCHED = auto()
+    ARRIVED = auto()
+    """The target slot runs."""
+    FELL_BACK = auto()
+    """The boot loader gave the trial up: the old slot runs."""
+    PROVEN = auto()
+    UNHEALTHY = auto()
+    COMMITTED = auto()
+    RETURNED = auto()
+    """The old slot runs, as the engine wanted."""
+    FAILED = auto()
+    GIVEN_UP = auto()
+    """Restarted too often without progress."""
+    INTERRUPTED = auto()
+    """The cloud could not be asked; the offer will come again."""
+    WITHDRAWN = auto()
+    DELIVERED = auto()
+
+
+# fmt: off
+TRANSITIONS = MappingProxyType({
+    (State.IDLE,       Event.OFFERED):     State.JUDGING,
+    (State.IDLE,       Event.ORDERED):     State.CHECKING,
+    (State.IDLE,       Event.GIVEN_UP):    State.REPORTING,
+
+    (State.JUDGING,    Event.ACCEPTED):    State.PREPARING,
+    (State.JUDGING,    Event.REFUSED):     State.REPORTING,
+    (State.JUDGING,    Event.HELD):        State.REPORTING,
+    (State.JUDGING,    Event.FAILED):      State.REPORTING,
+    (State.JUDGING,    Event.WITHDRAWN):   State.IDLE,
+
+    (State.PREPARING,  Event.PREPARED):    State.WRITING,
+    (State.PREPARING,  Event.FAILED):      State.REPORTING,
+
+    (State.WRITING,    Event.WRITTEN):     State.CHECKING,
+    (State.WRITING,    Event.FAILED):      State.REPORTING,
+    (State.WRITING,    Event.INTERRUPTED): State.IDLE,
+    (State.WRITING,    Event.WITHDRAWN):   State.IDLE,
+
+    (State.CHECKING,   Event.MATCHED):     State.SWITCHING,
+    (State.CHECKING,   Event.FAILED):      State.REPORTING,
+    (State.CHECKING,   Event.WITHDRAWN):   State.IDLE,
+
+    # From here on a withdrawal comes too late: the update is finished, its report dropped.
+    (State.SWITCHING,  Event.SWITCHED):    State.REBOOTING,
+    (State.SWITCHING,  Event.FAILED):      State.REVERTING,  # the trial may be on, whatever the boot loader said
+    (State.SWITCHING,  Event.GIVEN_UP):    State.REVERTING,
+
+    (State.REBOOTING,  Event.ARRIVED):     State.PROVING,
+    (State.REBOOTING,  Event.FELL_BACK):   State.REPORTING,
+    (State.REBOOTING,  Event.FAILED):      State.REVERTING,
+    (State.REBOOTING,  Event.GIVEN_UP):    State.REVERTING,
+
+    (State.PROVING,    Event.PROVEN):      State.COMMITTING,
+    (State.PROVING,    Event.UNHEALTHY):   State.REVERTING,
+    (State.PROVING,    Event.FAILED):      State.REVERTING,
+
+    (State.COMMITTING, Event.COMMITTED):   State.REPORTING,
+    (State.COMMITTING, Event.FELL_BACK):   State.REPORTING,
+    (State.COMMITTING, Event.FAILED):      State.REVERTING,
+    (State.COMMITTING, Event.GIVEN_UP):    State.REVERTING,
+
+    (State.REVERTING,  Event.RETURNED):    State.REPORTING,
+    (State.REVERTING,  Event.FAILED):      State.REPORTING,  # the boot loader refuses to leave the target
+    (State.REVERTING,  Event.GIVEN_UP):    State.REPORTING,
+
+    (State.REPORTING,  Event.DELIVERED):   State.IDLE,
+})
+
+RESUME = MappingProxyType({
+    State.IDLE:       State.IDLE,
+    State.JUDGING:    State.IDLE,        # wait for the offer: it has the URLs, and may be gone
+    State.PREPARING:  State.IDLE,
+    State.WRITING:    State.IDLE,        # the journal keeps the mark to go on from
+    State.CHECKING:   State.IDLE,
+    State.SWITCHING:  State.SWITCHING,   # once more; or the target runs already
+    State.REBOOTING:  State.REBOOTING,
+    State.PROVING:    State.REBOOTING,   # the boot loader may have fallen back meanwhile
+    State.COMMITTING: State.COMMITTING,
+    State.REVERTING:  State.REVERTING,
+    State.REPORTING:  State.REPORTING,
+})
+# fmt: on
+
+BEFORE_SWITCH = frozenset({State.IDLE, State.JUDGING, State.PREPARING, State.WRITING, State.CHECKING})
+"""The boot loader has not been told of the update: it can be dropped, and its offer begun again."""
+
+
+def next_state(state: State, event: Event) -> State:
+    """Where `event` leads from `state`. Raises: RuntimeError for a pair that is not in the table, which is a bug."""
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise RuntimeError(f"no transition from state {state!r} on event {event!r}") from None

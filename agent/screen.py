@@ -1,0 +1,134 @@
+"""What a command prints of its result, for people or as JSON, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import assert_never
+
+import msgspec
+
+from agent.ports import Concluded, Idle, Rebooting, SlotStatus, Status, Step, Suspended
+from bridge.release.errors import EXIT_CODES
+from bridge.release.report import Outcome, Report
+
+FELL_BACK = 19
+REBOOT = os.EX_TEMPFAIL
+"""75: the machine has to be restarted before the update can go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: `ok` with what was seen in `detail`, or what is wrong and what to do."""
+
+    subject: str
+    ok: bool
+    detail: str
+
+
+class Screen:
+    """Prints results to stdout."""
+
+    def __init__(self, *, json: bool) -> None:
+        self._json = json
+
+    def step(self, step: Step) -> int:
+        """Print what came of an update, and give its exit code."""
+        document = {"step": type(step).__name__.lower(), **msgspec.to_builtins(step)}
+        self._show(document, _step_text(step))
+        return exit_code(step)
+
+    def status(self, status: Status) -> None:
+        """Print the state of the device."""
+        self._show(msgspec.to_builtins(status), "\n".join(_status_lines(status)))
+
+    def findings(self, findings: Iterable[Finding]) -> int:
+        """Print each finding as it comes; 1 when one is a fault, else 0."""
+        seen = []
+        for finding in findings:
+            seen.append(finding)
+            if not self._json:
+                _say(f"{'ok   ' if finding.ok else 'fault'} {finding.subject}: {finding.detail}")
+        if self._json:
+            self._show(msgspec.to_builtins(seen), "")
+        return 0 if all(finding.ok for finding in seen) else 1
+
+    def _show(self, document: object, text: str) -> None:
+        _say(msgspec.json.format(msgspec.json.encode(document)).decode() if self._json else text)
+
+
+def exit_code(step: Step) -> int:
+    """0 done, 1 failed, 10 to 18 refused, 19 fell back, 75 restart first."""
+    match step:
+        case Idle():
+            return 0
+        case Suspended():
+            return 1
+        case Rebooting():
+            return REBOOT
+        case Concluded(report=report):
+            return _report_code(report)
+    assert_never(step)
+
+
+def _report_code(report: Report) -> int:
+    if report.outcome is Outcome.INSTALLED:
+        return 0
+    if report.outcome is Outcome.FELL_BACK:
+        return FELL_BACK
+    return 1 if report.code is None else EXIT_CODES.get(report.code, 1)
+
+
+def _step_text(step: Step) -> str:
+    match step:
+        case Idle():
+            return "nothing to do: no offer"
+        case Suspended(reason=reason):
+            return f"interrupted: {reason}; the next run goes on where this one stopped"
+        case Rebooting():
+            return "restart the machine: the update goes on after it"
+        case Concluded(report=report, delivered=delivered):
+            return report_text(report) + ("" if delivered else "\nthe cloud has not heard of it yet")
+    assert_never(step)
+
+
+def report_text(report: Report) -> str:
+    """How an update ended, in a line."""
+    what = f"{report.outcome}: slot {report.slot} runs {report.version or 'an unknown version'}"
+    return f"{what} ({report.detail})" if report.detail else what
+
+
+def _status_lines(status: Status) -> Iterable[str]:
+    yield f"version    {status.version or 'unknown'}"
+    for slot in status.slots:
+        yield f"slot {slot.slot}     {_slot_text(slot, status)}"
+    yield f"state      {status.state}" + (f", offer {status.offer}" if status.offer else "")
+    yield f"floor      {status.floor}"
+    yield f"root       version {status.root_version}"
+    yield f"fallbacks  {status.fallbacks}"
+    if status.last:
+        yield f"last       {report_text(status.last)}"
+    if status.trouble:
+        yield f"trouble    {status.trouble}"
+
+
+def _slot_text(slot: SlotStatus, status: Status) -> str:
+    marks = [
+        word
+        for word, applies in (
+            ("runs", slot.slot is status.booted),
+            ("default", slot.slot is status.default),
+            ("on trial", slot.slot is status.trial),
+            ("committed", slot.committed),
+        )
+        if applies
+    ]
+    what = f"{slot.release} {slot.version}".strip() or "unknown"
+    return f"{what} ({', '.join(marks)})" if marks else what
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

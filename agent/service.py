@@ -1,0 +1,138 @@
+"""The agent at work: one offer after the other, over outages of the cloud, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol, assert_never
+
+from agent.channel import Channel, Offer
+from agent.heart import Heart, StopRequested
+from agent.line import UnopenedChannel
+from agent.notify import Notifier
+from agent.pace import Backoff, Timing
+from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
+from agent.screen import report_text
+from bridge.release.errors import ChannelError
+
+OFFER_SECONDS = 30.0
+"""How long to wait for an offer at a time; the watchdog hears of us in between."""
+RESTART_SECONDS = 600.0
+"""How long the machine may take to go down before the agent asks for the restart again."""
+PATIENCE = Backoff(first=2.0, most=300.0)
+
+_log = logging.getLogger(__name__)
+
+
+class Updates(Protocol):
+    """What the service needs of `agent.engine.Engine`."""
+
+    def resume(self, channel: Channel) -> Step:
+        """See Engine."""
+
+    def install(self, channel: Channel, offer: Offer) -> Step:
+        """See Engine."""
+
+
+class Service:
+    """Runs updates. `supervised`: somebody else restarts the machine once the agent has ended for it."""
+
+    def __init__(
+        self,
+        updates: Updates,
+        channel: Channel,
+        heart: Heart,
+        notifier: Notifier,
+        timing: Timing,
+        *,
+        supervised: bool = False,
+    ) -> None:
+        self._updates = updates
+        self._channel = channel
+        self._heart = heart
+        self._notifier = notifier
+        self._timing = timing
+        self._supervised = supervised
+        self._faults = 0
+        self._last = ""
+
+    def run(self) -> Rebooting | None:
+        """Work until the heart is stopped (None), or, when supervised, until the machine is to be restarted.
+
+        Raises: OtabridgeError that waiting does not mend: journal, boot environment, a channel that cannot be set up.
+        """
+        # Ready before the first step: proving a trial boot takes minutes and may itself wait for the system to be up.
+        self._notifier.ready()
+        try:
+            step = self._updates.resume(self._channel)
+            while not (self._supervised and isinstance(step, Rebooting)):
+                step = self._after(step)
+        except StopRequested:
+            _log.info("stopping")
+            return None
+        finally:
+            self._notifier.stopping()
+        return step
+
+    def once(self, timeout: float = OFFER_SECONDS) -> Step:
+        """Bring the update under way one step further, or else wait up to `timeout` seconds for an offer and begin it.
+
+        Raises: OtabridgeError; StopRequested.
+        """
+        step = self._updates.resume(self._channel)
+        if not isinstance(step, Idle):
+            return step
+        offer = self._channel.next_offer(timeout)
+        return step if offer is None else self._updates.install(self._channel, offer)
+
+    def _after(self, step: Step) -> Step:
+        self._heart.beat()
+        match step:
+            case Idle():
+                return self._await_offer()
+            case Suspended(reason=reason):
+                self._pause(reason)
+                return self._await_offer()
+            case Concluded(report=report, delivered=True):
+                self._tell(report_text(report))
+                return self._await_offer()
+            case Concluded(report=report):
+                self._pause(f"{report_text(report)}, which the cloud has not heard of yet")
+            case Rebooting():
+                self._tell("waiting for the machine to restart")
+                self._timing.sleep(RESTART_SECONDS)
+            case _:
+                assert_never(step)
+        return self._updates.resume(self._channel)
+
+    def _await_offer(self) -> Step:
+        self._notifier.status("waiting for an offer")
+        try:
+            offer = self._channel.next_offer(OFFER_SECONDS)
+        except UnopenedChannel:
+            raise
+        except ChannelError as error:
+            self._pause(str(error))
+            return Idle()
+        if offer is None:
+            self._faults = 0
+            return Idle()
+        return self._install(offer)
+
+    def _install(self, offer: Offer) -> Step:
+        if offer.id == self._last:  # a cloud that repeats itself must not keep the device busy
+            self._pause(f"offer {offer.id} came again")
+        self._tell(f"installing offer {offer.id}")
+        step = self._updates.install(self._channel, offer)
+        if isinstance(step, Concluded) and offer.id != self._last:
+            self._faults, self._last = 0, offer.id
+        return step
+
+    def _pause(self, reason: str) -> None:
+        self._faults += 1
+        seconds = PATIENCE.delay(self._faults, self._timing.random())
+        self._tell(f"{reason}; next try in {seconds:.0f} s")
+        self._timing.sleep(seconds)
+
+    def _tell(self, text: str) -> None:
+        _log.info("%s", text)
+        self._notifier.status(text)

@@ -1,0 +1,200 @@
+"""Puts the agent together from its configuration. Only here are parts chosen by name."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from adapters.devices import open_channel
+from agent.board import CommandBoard
+from agent.bootloaders.file import FileBootLoader
+from agent.channel import Channel
+from agent.config import AgentConfig, ConfigError, DownloadSettings, SlotSettings
+from agent.connections import Connections
+from agent.disk import Disk, SystemDisk
+from agent.engine import Engine
+from agent.fetch import HttpDownload, Limits
+from agent.folder import FolderDownload
+from agent.health import CommandHealth
+from agent.heart import BeatingDisk, Heart
+from agent.line import Line, UnopenedChannel
+from agent.link import Links
+from agent.notify import Notifier, watchdog_seconds
+from agent.pace import Timing
+from agent.ports import Download, Health, Identity, Ports
+from agent.service import Service
+from agent.slots import BootLoader
+from bridge.release.errors import ChannelError, DownloadError, OtabridgeError
+from bridge.release.trust import MAX_ROOT_BYTES
+
+JOURNAL = "journal"
+LOCK = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """A boot loader, and who names the boots on its board."""
+
+    boots: BootLoader
+    boot_id: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The parts that a command works with."""
+
+    config: AgentConfig
+    boots: BootLoader
+    engine: Engine
+    line: Line
+    heart: Heart
+    service: Service
+
+
+def _file_board(settings: SlotSettings, disk: Disk) -> Firmware:
+    boots = FileBootLoader(settings.directory, disk)
+    return Firmware(boots, boots.boot_id)
+
+
+BOOT_LOADERS: Mapping[str, Callable[[SlotSettings, Disk], Firmware]] = MappingProxyType({"file": _file_board})
+
+
+def build(config: AgentConfig, *, from_folder: bool = False) -> Agent:
+    """The agent that `config` describes; `from_folder` takes artifacts from files instead of the network.
+
+    Nothing is connected or written yet. Raises: ConfigError, JournalError.
+    """
+    notifier = Notifier()
+    heart = Heart(notifier, watchdog_seconds())
+    timing = Timing(sleep=heart.sleep, beat=heart.beat)
+    disk = BeatingDisk(SystemDisk(), heart.beat)
+    firmware = firmware_of(config.slots, disk)
+    line = Line(lambda: _open_channel(config))
+    download = FolderDownload(timing) if from_folder else _http(config, timing)
+    health = CommandHealth(config.health, timing, lambda: _facts(engine, firmware.boots))
+    ports = Ports(
+        disk=disk,
+        boots=firmware.boots,
+        download=download,
+        health=ReachableHealth(health, line),
+        board=CommandBoard(config.reboot.command, timing, firmware.boot_id),
+        clock=lambda: datetime.now(UTC),
+    )
+    engine = Engine(identity_of(config), ports, config.state.directory / JOURNAL)
+    supervised = not config.reboot.command
+    service = Service(engine, line, heart, notifier, timing, supervised=supervised)
+    return Agent(config, firmware.boots, engine, line, heart, service)
+
+
+def firmware_of(settings: SlotSettings, disk: Disk) -> Firmware:
+    """The boot loader that `settings` name. Raises: ConfigError."""
+    make = BOOT_LOADERS.get(settings.boot_loader)
+    if make is None:
+        raise ConfigError(f"slots.boot_loader is {settings.boot_loader!r}; there are: {', '.join(BOOT_LOADERS)}")
+    return make(settings, disk)
+
+
+def identity_of(config: AgentConfig) -> Identity:
+    """What the device is, with the pinned root read. Raises: ConfigError."""
+    device = config.device
+    return Identity(device.model, device.hardware, _pinned_root(config.trust.root), device.version)
+
+
+@contextmanager
+def sole(config: AgentConfig) -> Iterator[None]:
+    """Only one process at a time may change the journal and the slots.
+
+    Raises: ConfigError when the state directory cannot be used; Occupied when another agent is at work.
+    """
+    folder = config.state.directory
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"state.directory {folder} cannot be used: {error.strerror}") from error
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Occupied(OtabridgeError):
+    """Another agent works on this device."""
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Occupied(
+            f"another otabridge-agent works with {folder}; stop it first, as by `systemctl stop otabridge-agent`"
+        ) from error
+
+
+class ReachableHealth:
+    """A Health that first wants the agent to have its channel: a release in which it cannot even be set up would be
+    the last one that the device ever installs."""
+
+    def __init__(self, health: Health, line: Line) -> None:
+        self._health = health
+        self._line = line
+
+    def prove(self, names: Sequence[str]) -> str | None:
+        """See Health. Connects to nothing: a device may be proved where there is no network."""
+        try:
+            self._line.open()
+        except UnopenedChannel as error:
+            return f"the agent cannot set up its channel: {error}"
+        return self._health.prove(names)
+
+
+def _open_channel(config: AgentConfig) -> Channel:
+    try:
+        return open_channel(config.channel.cloud, config.channel.settings)
+    except ChannelError as error:
+        raise UnopenedChannel(str(error)) from error
+
+
+def _http(config: AgentConfig, timing: Timing) -> Download:
+    settings = config.download
+    limits = Limits(faults=settings.faults, stall_seconds=settings.stall_seconds, rate=settings.rate_limit)
+    links = Links(_connections(settings), allow_http=settings.allow_http)
+    return HttpDownload(links, limits, timing)
+
+
+def _connections(settings: DownloadSettings) -> Connections:
+    try:
+        return Connections(
+            connect_seconds=settings.connect_seconds,
+            read_seconds=settings.read_seconds,
+            ca_file=settings.ca_file,
+            proxies=None if settings.proxies is None else settings.proxies.by_scheme(),
+        )
+    except DownloadError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _facts(engine: Engine, boots: BootLoader) -> Mapping[str, str]:
+    status = engine.status()
+    return {
+        "OTABRIDGE_SLOT": status.booted,
+        "OTABRIDGE_SLOT_DEVICE": str(boots.device(status.booted)),
+        "OTABRIDGE_RELEASE_VERSION": status.version,
+    }
+
+
+def _pinned_root(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_ROOT_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"trust.root {path} cannot be read: {error.strerror}; put the owner's first root.json there"
+        ) from error

@@ -1,0 +1,121 @@
+"""A release as the command line shows it: what it is, who stands behind it, and why it would be refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.folder import Examination
+from bridge.release.errors import ReleaseError
+from bridge.release.manifest import Release
+from bridge.release.trust import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalView:
+    """Why a device refuses: the reason for people, the failure code and exit code for programs."""
+
+    reason: str
+    code: int
+    name: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class StandingView:
+    """Who has signed, who has not, and how many signatures are missing."""
+
+    threshold: int
+    signed: tuple[str, ...]
+    unsigned: tuple[str, ...]
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactView:
+    """One artifact held against its signed description."""
+
+    name: str
+    length: int
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyView:
+    """Everything that was found out; fields are None where the file could not be read that far."""
+
+    accepted: bool
+    refusal: RefusalView | None
+    release: Release | None
+    standing: StandingView | None
+    root_version: int
+    root_expires: datetime | None
+    artifacts: tuple[ArtifactView, ...]
+
+
+def view(examination: Examination) -> VerifyView:
+    """`examination` for programs."""
+    verdict, refusal = examination.verdict, examination.refusal
+    return VerifyView(
+        accepted=refusal is None,
+        refusal=_view_refusal(refusal) if refusal else None,
+        release=verdict.release,
+        standing=view_standing(verdict.standing) if verdict.standing else None,
+        root_version=verdict.root_version,
+        root_expires=verdict.root_expires,
+        artifacts=tuple(
+            ArtifactView(
+                finding.artifact.name, finding.artifact.length, str(finding.problem) if finding.problem else None
+            )
+            for finding in examination.findings
+        ),
+    )
+
+
+def _view_refusal(refusal: ReleaseError) -> RefusalView:
+    return RefusalView(str(refusal), refusal.code.value, refusal.code.name, refusal.exit_code)
+
+
+def view_standing(standing: Standing) -> StandingView:
+    """`standing` for programs."""
+    return StandingView(standing.threshold, standing.signed, standing.unsigned, standing.missing)
+
+
+def describe(seen: VerifyView, now: datetime) -> str:
+    """`seen` in lines for people, as of `now`."""
+    lines = describe_release(seen.release, now) if seen.release else ["release.json is not readable as a release"]
+    if seen.standing:
+        lines.append(describe_standing(seen.standing))
+    if seen.root_expires:
+        lines.append(f"root        version {seen.root_version}, {_when(seen.root_expires, now)}")
+    lines += [f"artifact    {each.name}: {each.problem or 'length and sha256 as signed'}" for each in seen.artifacts]
+    lines.append(f"REFUSED     {seen.refusal.reason}" if seen.refusal else "accepted")
+    return "\n".join(lines)
+
+
+def describe_release(release: Release, now: datetime) -> list[str]:
+    """What a release says of itself, in lines for people, as of `now`."""
+    wanted = release.compatibility
+    span = wanted.from_version
+    start = f"from {span}" if span.least or span.most else "from any version"
+    lines = [
+        f"release     {release.name} {release.version}, sequence {release.sequence}, {release.kind}",
+        f"for         model {wanted.model}, hardware {', '.join(wanted.hardware) or 'any'}, {start}",
+        f"floor       {release.floor}",
+        f"expires     {_when(release.expires, now)}",
+        f"health      {', '.join(release.health) or 'all checks that the device has'}",
+    ]
+    lines += [f"advisory    {release.advisory}"] if release.advisory else []
+    lines += [f"supported   until {release.support_until}"] if release.support_until else []
+    return lines
+
+
+def describe_standing(standing: StandingView) -> str:
+    """Who stands behind a release, in a line for people."""
+    signed = f"signed      by {', '.join(standing.signed) or 'nobody'}; {standing.threshold} needed"
+    return f"{signed}, {standing.missing} missing, of {', '.join(standing.unsigned)}" if standing.missing else signed
+
+
+def _when(time: datetime, now: datetime) -> str:
+    days = (time - now).days
+    return f"{time:%Y-%m-%d %H:%M} UTC, in {days} days" if time > now else f"{time:%Y-%m-%d %H:%M} UTC, EXPIRED"

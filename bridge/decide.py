@@ -1,0 +1,230 @@
+"""Whether a rollout goes on: tallies in, one decision out. Pure, without clock or memory.
+
+Two steps. `assess` says what the current stage has shown, and keeps three negatives apart:
+
+- *Failed*: the release is bad, the budget is spent. It stops, and nothing starts it again.
+- *Unknown*: a fleet could not be asked. It holds; asking again may help.
+- *Inconclusive*: everything was asked and it proves nothing. It holds until a person looks.
+
+`decide` turns that into what to do. Failures count as soon as they are seen, also while another fleet is silent; a
+stage is proven only when every fleet was asked and every device ended. Soak times, gates and pauses enter as further
+verdicts and decisions here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import ClassVar, assert_never
+
+from bridge.fleet import Tally
+from bridge.rollout import Place, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is known of the stages begun: the newest tally of each place, and why places could not be asked now.
+
+    A place of the current stage without a tally was not started yet. A place may be in both: then its tally is old, and
+    its failures still count.
+    """
+
+    tallies: Mapping[Place, Tally] = field(default_factory=dict)
+    unseen: Mapping[Place, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The counts behind a decision. `stage` counts from 1, as people do; `bad` and `limit` span all stages begun."""
+
+    stage: int
+    devices: int
+    ended: int
+    installed: int
+    withdrawn: int
+    bad: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The stage ended within the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Devices of the stage are still waiting or running."""
+
+    kind: ClassVar[str] = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The release is bad: more devices failed than the budget allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Could not be measured: `why` names the fleets."""
+
+    kind: ClassVar[str] = "unknown"
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inconclusive:
+    """Was measured and proves nothing: `why` says what a person should look at."""
+
+    kind: ClassVar[str] = "inconclusive"
+
+    why: str
+
+
+Verdict = Proven | Pending | Failed | Unknown | Inconclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Change nothing; `verdict` says which kind of waiting this is."""
+
+    reason: str
+    evidence: Evidence
+    verdict: Pending | Unknown | Inconclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Begin the next stage, `to` (from 0)."""
+
+    reason: str
+    evidence: Evidence
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Withdraw every open offer, for good."""
+
+    reason: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The last stage is proven."""
+
+    reason: str
+    evidence: Evidence
+
+
+Decision = Hold | Advance | Stop | Complete
+
+
+def decide(plan: Plan, stage: int, sight: Sight) -> Decision:
+    """What to do with a running rollout at `stage` (from 0)."""
+    evidence = weigh(plan, stage, sight)
+    match assess(plan, stage, sight, evidence):
+        case Failed():
+            return Stop(_spent(evidence), evidence)
+        case Unknown(why) as verdict:
+            return Hold(why, evidence, verdict)
+        case Inconclusive(why) as verdict:
+            return Hold(why, evidence, verdict)
+        case Pending() as verdict:
+            return Hold(_pending(evidence), evidence, verdict)
+        case Proven():
+            return _forward(plan, stage, evidence)
+        case other:
+            assert_never(other)
+
+
+def assess(plan: Plan, stage: int, sight: Sight, evidence: Evidence) -> Verdict:
+    """What the stage has shown so far. The order of the questions is the order of their weight."""
+    if evidence.bad > evidence.limit:
+        return Failed()
+    places = plan.places(stage)
+    silent = [f"fleet {place.fleet}: {sight.unseen[place]}" for place in places if place in sight.unseen]
+    if silent:
+        return Unknown("could not ask " + "; ".join(silent))
+    if any(place not in sight.tallies for place in places):
+        return Pending()
+    if evidence.ended < evidence.devices:
+        return _unended(plan, stage, sight)
+    return _ended(evidence)
+
+
+def weigh(plan: Plan, stage: int, sight: Sight) -> Evidence:
+    """The counts of the current stage, and the budget over all stages begun."""
+    begun = [place for place in plan.places(stage) if place in sight.tallies]
+    here = [sight.tallies[place] for place in begun]
+    return Evidence(
+        stage=stage + 1,
+        devices=plan.stages[stage].size,
+        ended=sum(min(sight.tallies[place].ended, len(plan.devices(place))) for place in begun),
+        installed=sum(tally.installed for tally in here),
+        withdrawn=sum(tally.withdrawn for tally in here),
+        bad=sum(tally.bad for place, tally in sight.tallies.items() if place.stage <= stage),
+        limit=limit(plan, stage),
+    )
+
+
+def limit(plan: Plan, stage: int) -> int:
+    """How many devices may be bad while `stage` is the newest begun: the larger of the budget's two figures."""
+    begun = sum(planned.size for planned in plan.stages[: stage + 1])
+    budget = plan.rollout.budget
+    return max(budget.failures, math.floor(Fraction(str(budget.percent)) * begun / 100))
+
+
+def _unended(plan: Plan, stage: int, sight: Sight) -> Pending | Inconclusive:
+    """A fleet whose order is closed, with no device running, will not report the devices that it left out."""
+    for place in plan.places(stage):
+        tally = sight.tallies[place]
+        missing = len(plan.devices(place)) - tally.ended
+        if missing > 0 and not tally.open and not tally.running:
+            return Inconclusive(
+                f"fleet {place.fleet} closed stage {stage + 1} with {missing} devices unfinished, and otabridge did not"
+                f" ask for that: look at order {plan.key(stage)} in the cloud, then abort the rollout"
+            )
+    return Pending()
+
+
+def _ended(evidence: Evidence) -> Proven | Inconclusive:
+    """Withdrawn devices prove nothing. A few were taken out of service; as many as were installed are no accident."""
+    if evidence.devices and evidence.installed < max(1, evidence.withdrawn):
+        return Inconclusive(
+            f"stage {evidence.stage} ended with {evidence.installed} of {evidence.devices} devices installed and "
+            f"{evidence.withdrawn} withdrawn: too few to judge the release; find out why, then abort the rollout"
+        )
+    return Proven()
+
+
+def _forward(plan: Plan, stage: int, evidence: Evidence) -> Advance | Complete:
+    reason = _proven(evidence)
+    if stage + 1 == len(plan.stages):
+        return Complete(reason, evidence)
+    return Advance(reason, evidence, stage + 1)
+
+
+def _proven(evidence: Evidence) -> str:
+    if not evidence.devices:
+        return f"stage {evidence.stage} has no devices"
+    return (
+        f"stage {evidence.stage} ended: {evidence.installed} of {evidence.devices} devices installed, "
+        f"{evidence.bad} bad of {evidence.limit} that the budget allows"
+    )
+
+
+def _spent(evidence: Evidence) -> str:
+    return (
+        f"{evidence.bad} devices failed, were rejected or timed out; the budget allows {evidence.limit} "
+        f"up to stage {evidence.stage}"
+    )
+
+
+def _pending(evidence: Evidence) -> str:
+    return (
+        f"stage {evidence.stage}: {evidence.ended} of {evidence.devices} devices ended, {evidence.installed} installed"
+    )

@@ -1,0 +1,140 @@
+"""Where ports meet what implements them: the only file of the control plane that names adapters."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from threading import Event
+
+from bridge.config import Config
+from bridge.controller import Controller, OpenFleet, Wait
+from bridge.fleet import Fleet, FleetError
+from bridge.folder import Examination, Step, examine
+from bridge.publish import Sending, publish
+from bridge.release.trust import Trust
+from bridge.roots import read_trust
+from bridge.simulated import SimulatedCloud
+from bridge.store import Store
+
+
+def open_fleet(config: Config, name: str) -> Fleet:
+    """The fleet `name`, ready for calls. Raises: UsageError for its settings, FleetError."""
+    from adapters import clouds
+
+    chosen = config.fleet(name)
+    return clouds.open_fleet(chosen.cloud, name, chosen.settings)
+
+
+def fleet_opener(config: Config) -> OpenFleet:
+    """Opens each fleet of `config` once, at its first use."""
+    return cache(lambda name: open_fleet(config, name))
+
+
+def open_store(config: Config) -> Store:
+    """The store, made when absent. Raises: StoreError."""
+    return Store(config.store)
+
+
+def open_trust(config: Config) -> Trust:
+    """The owner's chain of roots. Raises: UsageError, UntrustedRoot."""
+    return read_trust(config.trust)
+
+
+def _count_nothing(_: int) -> None:
+    """Nobody watches."""
+
+
+def _send_nothing(_fleet: str, _count: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Whom to tell about bytes read while a release is verified, and sent while it is published."""
+
+    read: Step = _count_nothing
+    sent: Sending = _send_nothing
+
+
+class TrustedPublisher:
+    """Publishes a release folder after it was held against the owner's trust, artifacts included, once a process."""
+
+    def __init__(self, trust: Callable[[], Trust], progress: Progress) -> None:
+        self._trust = trust
+        self._progress = progress
+        self._examined: dict[Path, Examination] = {}
+
+    def require(self, folder: Path) -> None:
+        """As `bridge.controller.Publisher`."""
+        self._examine(folder).accepted()
+
+    def publish(self, folder: Path, fleets: Sequence[Fleet]) -> None:
+        """As `bridge.controller.Publisher`; an error that waiting cannot cure is raised before one that it may."""
+        deliveries = publish(folder, self._examine(folder), fleets, self._progress.sent)
+        problems = [(each.problem.retryable, each.fleet, each.problem) for each in deliveries if each.problem]
+        if problems:
+            retryable, fleet, problem = min(problems, key=lambda each: each[0])
+            raise FleetError(f"fleet {fleet}: {problem}", retryable=retryable) from problem
+
+    def _examine(self, folder: Path) -> Examination:
+        if folder not in self._examined:
+            self._examined[folder] = examine(folder, self._trust(), utc_now(), None, self._progress.read)
+        return self._examined[folder]
+
+
+def open_controller(config: Config, progress: Progress | None = None) -> Controller:
+    """The controller, acting in the name of whoever runs this process. Raises: StoreError.
+
+    The trust folder is read when something is published: an abort must not need it.
+    """
+    publisher = TrustedPublisher(lambda: open_trust(config), progress or Progress())
+    return Controller(open_store(config), fleet_opener(config), publisher, utc_now, actor())
+
+
+def start_simulator(cloud: str, directory: Path) -> SimulatedCloud:
+    """A running simulator of `cloud`, its certificates in `directory`. Raises: UsageError."""
+    from adapters import simulators
+
+    return simulators.start_simulator(cloud, directory)
+
+
+def serve_simulator(cloud: str, directory: Path, devices: int, announce: Callable[[str], None], stop: Event) -> None:
+    """Run a simulator of `cloud` for people until `stop`; says by `announce` how to use it. Raises: UsageError."""
+    from adapters import simulators
+
+    simulators.serve(cloud, directory, devices, announce, stop)
+
+
+def patience(interval: float, timeout: float | None) -> Wait:
+    """Waits `interval` seconds between passes until `timeout` seconds are over; None waits for ever."""
+    end = math.inf if timeout is None else time.monotonic() + timeout
+
+    def wait() -> bool:
+        left = end - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(interval, left))
+        return True
+
+    return wait
+
+
+def utc_now() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def actor() -> str:
+    """Who runs this process, for the ledger: `user@host`, as the system tells it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container whose user id has no name
+        user = "unnamed"
+    return f"{user}@{socket.gethostname()}"

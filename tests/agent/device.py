@@ -1,0 +1,234 @@
+"""A device in memory: firmware, boot environment, engine and journal are the real ones; kernel, cloud and link are not.
+
+device = SimulatedDevice.built()
+report = device.run(device.offer(package))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from agent.bootloaders.file import FileBootLoader, boot, create, image_path
+from agent.case import Limits
+from agent.channel import Offer, OfferWithdrawn
+from agent.disk import SystemDisk
+from agent.engine import Engine
+from agent.ports import Concluded, Identity, Idle, Ports, Rebooting, Step, Suspended
+from agent.slots import Slot
+from bridge.release.errors import ChannelError
+from bridge.release.manifest import Artifact
+from bridge.release.report import Progress, Report
+from tests.agent.power import SimulatedKernel
+from tests.releases import HARDWARE, MODEL, NOW, Package, ReleaseKit
+
+FOLDER = Path("/board")
+JOURNAL = Path("/state/journal")
+SLOT_BYTES = 128 * 1024
+IMAGE_BYTES = 96 * 1024
+CHECKPOINT_BYTES = 32 * 1024
+CHUNK_BYTES = 10_000
+"""Bytes of artifact handed over at once; a divisor of nothing, so that chunks and frames never agree."""
+MAX_STARTS = 60
+"""A device that has not come to an end after so many starts never will."""
+
+
+@cache
+def kit() -> ReleaseKit:
+    """The owner whose releases the device trusts: one key a role, which keeps the sweep fast."""
+    return ReleaseKit(root_keys=(1, 1), release_keys=(1, 1))
+
+
+@cache
+def image(seed: int, length: int = IMAGE_BYTES) -> bytes:
+    """Bytes that do not compress and differ from those of every other `seed`."""
+    return Random(seed).randbytes(length)
+
+
+@cache
+def package(sequence: int, **changes) -> Package:
+    """Release `sequence`.0.0 with its own image, signed by the owner."""
+    return kit().package(image(sequence), version=f"{sequence}.0.0", sequence=sequence, **changes)
+
+
+@dataclass
+class SimulatedCloud:
+    """agent.channel.Channel with one offer, handed out until it has ended.
+
+    `withdraw_at` withdraws it at that progress message; `refusals` are raised by the next calls of `conclude`.
+    """
+
+    offer: Offer | None = None
+    seen: list[Progress] = field(default_factory=list)
+    reports: list[tuple[str, Report]] = field(default_factory=list)
+    refusals: list[ChannelError] = field(default_factory=list)
+    withdraw_at: str = ""
+    renewals: int = 0
+
+    def next_offer(self, timeout: float = 0) -> Offer | None:
+        """See Channel."""
+        return self.offer
+
+    def renew(self, offer_id: str) -> Offer:
+        """See Channel."""
+        self.renewals += 1
+        assert self.offer is not None
+        assert self.offer.id == offer_id
+        return self.offer
+
+    def progress(self, offer_id: str, progress: Progress) -> None:
+        """See Channel."""
+        self.seen.append(progress)
+        if progress.phase == self.withdraw_at:
+            self.offer = None
+            raise OfferWithdrawn("the job was cancelled")
+
+    def conclude(self, offer_id: str, report: Report) -> None:
+        """See Channel."""
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.reports.append((offer_id, report))
+        if self.offer is not None and self.offer.id == offer_id:
+            self.offer = None
+
+    def close(self) -> None:
+        """See Channel."""
+
+
+@dataclass
+class SimulatedLink:
+    """agent.ports.Download: serves `files`; raises `faults` one by one, each after `fault_after` bytes of a stream."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    faults: list[Exception] = field(default_factory=list)
+    fault_after: int = 25_000
+    offsets: list[int] = field(default_factory=list)
+    served: int = 0
+
+    def stream(self, offer: Offer, artifact: Artifact, offset: int, renew: Callable[[], Offer]) -> Iterator[bytes]:
+        """See Download."""
+        self.offsets.append(offset)
+        data = self.files[artifact.sha256]
+        for start in range(offset, len(data), CHUNK_BYTES):
+            if self.faults and start - offset >= self.fault_after:
+                raise self.faults.pop(0)
+            chunk = data[start : start + CHUNK_BYTES]
+            self.served += len(chunk)
+            yield chunk
+
+
+@dataclass
+class SimulatedHealth:
+    """agent.ports.Health: the next verdict, the last one for ever; counts nothing but what was asked."""
+
+    verdicts: list[str | None] = field(default_factory=lambda: [None])
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def prove(self, names: Sequence[str]) -> str | None:
+        """See Health."""
+        self.asked.append(tuple(names))
+        return self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]
+
+
+@dataclass
+class SimulatedDevice:
+    """A board with two slots. Slot a holds image 1; `dead` slots hang in a trial boot until the watchdog bites."""
+
+    kernel: SimulatedKernel = field(default_factory=SimulatedKernel)
+    cloud: SimulatedCloud = field(default_factory=SimulatedCloud)
+    link: SimulatedLink = field(default_factory=SimulatedLink)
+    health: SimulatedHealth = field(default_factory=SimulatedHealth)
+    limits: Limits = field(default_factory=lambda: Limits(CHECKPOINT_BYTES, strikes=8))
+    now: datetime = NOW
+    pinned: bytes = field(default_factory=lambda: kit().pinned)
+    version: str | None = "1.0.0"
+    dead: set[Slot] = field(default_factory=set)
+    restarts: bool = True
+    booted: Slot = Slot.A
+    reboots: int = 0
+    started: int = 0
+    boots: FileBootLoader = field(init=False)
+    engine: Engine = field(init=False)
+
+    @classmethod
+    def built(cls, **fields) -> SimulatedDevice:
+        """A device fresh from the factory, powered up."""
+        device = cls(**fields)
+        create(FOLDER, device.disk, SLOT_BYTES, [image(1)])
+        device.kernel.settle()
+        device.power_up()
+        return device
+
+    @property
+    def disk(self) -> SystemDisk:
+        """The real disk code over the simulated kernel."""
+        return SystemDisk(self.kernel)
+
+    def power_up(self) -> None:
+        """Firmware, then agent."""
+        chosen = boot(FOLDER, self.disk)
+        while chosen.slot in self.dead:
+            chosen = boot(FOLDER, self.disk)
+        self.booted = chosen.slot
+        self.start_agent()
+
+    def start_agent(self) -> None:
+        """A new agent process in the same boot."""
+        self.started += 1
+        assert self.started < MAX_STARTS, "the device goes round in circles"
+        self.boots = FileBootLoader(FOLDER, self.disk)
+        ports = Ports(self.disk, self.boots, self.link, self.health, self, lambda: self.now)
+        identity = Identity(MODEL, HARDWARE, self.pinned, self.version)
+        self.engine = Engine(identity, ports, JOURNAL, self.limits)
+
+    def boot_id(self) -> str:
+        """See Board."""
+        return self.boots.boot_id()
+
+    def reboot(self) -> None:
+        """See Board. The machine goes down when the engine is done, unless `restarts` is off."""
+        self.reboots += 1
+        self.kernel.moment("reboot")
+
+    def offer(self, packed: Package, name: str = "job-1", roots: tuple[bytes, ...] = ()) -> Offer:
+        """Put `packed` where the link finds it and the cloud offers it."""
+        for artifact in packed.release.artifacts:
+            self.link.files[artifact.sha256] = packed.files[artifact.name]
+        urls = {artifact.name: f"https://store.example/{artifact.name}" for artifact in packed.release.artifacts}
+        self.cloud.offer = Offer(name, packed.document, roots, urls)
+        return self.cloud.offer
+
+    def work(self) -> Step:
+        """What a run loop does until the engine wants something of it: a restart, or the end of an offer."""
+        step = self.engine.resume(self.cloud)
+        while step == Idle() and (offer := self.cloud.next_offer()) is not None:
+            step = self.engine.install(self.cloud, offer)
+        return step
+
+    def run(self, offer: Offer | None = None) -> Report | None:
+        """Work on `offer` over restarts to its end; None when it was withdrawn."""
+        self.cloud.offer = offer or self.cloud.offer
+        while True:
+            match self.work():
+                case Concluded(report, delivered=True):
+                    return report
+                case Idle():
+                    return None
+                case Rebooting() if self.restarts:
+                    self.kernel.settle()
+                    self.power_up()
+                case Rebooting() | Suspended() | Concluded():
+                    self.start_agent()
+
+    def power_up_and_run(self) -> Report | None:
+        """After a power cut: firmware, agent, and on with what the cloud offers."""
+        self.power_up()
+        return self.run()
+
+    def running_image(self) -> bytes:
+        """The first bytes of the slot that runs, as many as an image has."""
+        return self.kernel.content(image_path(FOLDER, self.booted))[:IMAGE_BYTES]

@@ -1,0 +1,66 @@
+"""The tables are whole: every state is reached, left and resumed, and nothing leads past the switch by accident."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.machine import BEFORE_SWITCH, RESUME, TRANSITIONS, Event, State, next_state
+
+
+def reachable(start: State, forbidden: frozenset[State] = frozenset()) -> set[State]:
+    """The states that lead on from `start` without passing through `forbidden`."""
+    found, todo = set(), [start]
+    while todo:
+        state = todo.pop()
+        if state not in found and state not in forbidden:
+            found.add(state)
+            todo += [after for (before, _), after in TRANSITIONS.items() if before is state]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "after"),
+    [
+        (State.IDLE, Event.OFFERED, State.JUDGING),
+        (State.JUDGING, Event.ACCEPTED, State.PREPARING),
+        (State.JUDGING, Event.REFUSED, State.REPORTING),
+        (State.JUDGING, Event.HELD, State.REPORTING),
+        (State.WRITING, Event.WITHDRAWN, State.IDLE),
+        (State.CHECKING, Event.FAILED, State.REPORTING),
+        (State.SWITCHING, Event.FAILED, State.REVERTING),
+        (State.PROVING, Event.UNHEALTHY, State.REVERTING),
+        (State.COMMITTING, Event.COMMITTED, State.REPORTING),
+    ],
+)
+def test_an_event_leads_on(state, event, after):
+    """Some edges that the design stands on."""
+    assert next_state(state, event) is after
+
+
+def test_a_missing_pair_is_a_bug_with_both_names():
+    """An event that a state cannot have stops the agent, and says which."""
+    with pytest.raises(RuntimeError, match=r"no transition from state .*IDLE.* on event .*PROVEN"):
+        next_state(State.IDLE, Event.PROVEN)
+
+
+def test_every_state_is_reached_and_resumed():
+    """No state is forgotten in either table, and each finds its end in IDLE."""
+    assert reachable(State.IDLE) == set(State)
+    assert set(RESUME) == set(State)
+    assert all(State.IDLE in reachable(state) for state in State)
+
+
+def test_every_event_is_used():
+    """A word of the machine that nothing says would be dead."""
+    assert {event for _, event in TRANSITIONS} == set(Event)
+
+
+def test_only_proof_commits():
+    """Without PROVING there is no way to COMMITTING, and without CHECKING none to SWITCHING."""
+    assert State.COMMITTING not in reachable(State.IDLE, frozenset({State.PROVING}))
+    assert State.SWITCHING not in reachable(State.IDLE, frozenset({State.CHECKING}))
+
+
+def test_a_restart_before_the_switch_waits_for_the_offer():
+    """Whatever was interrupted before the boot loader knew of it begins again; nothing after that does."""
+    assert {state for state in State if RESUME[state] is State.IDLE} == BEFORE_SWITCH

@@ -1,0 +1,275 @@
+"""The run loop, over a cloud and an engine that do what a list says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from agent.channel import Channel, Offer, OfferWithdrawn
+from agent.folder import LOCAL
+from agent.heart import Heart, StopRequested
+from agent.journal import JournalError
+from agent.line import Line, UnopenedChannel
+from agent.notify import Notifier
+from agent.pace import Timing
+from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
+from agent.service import Service
+from bridge.release.errors import ChannelError, FailureCode
+from bridge.release.report import Outcome, Phase, Progress, Report
+
+INSTALLED = Concluded(Report(Outcome.INSTALLED, "b", "2.0.0"), delivered=True)
+REFUSED = Concluded(Report(Outcome.REJECTED, "a", "1.0.0", FailureCode.UNSIGNED, "signed by nobody"), delivered=True)
+UNHEARD = Concluded(Report(Outcome.INSTALLED, "b", "2.0.0"), delivered=False)
+
+
+class Said(Notifier):
+    """Keeps what systemd would hear."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.words: list[str] = []
+
+    def _send(self, state: str) -> None:
+        self.words.append(state)
+
+
+@dataclass
+class Script:
+    """Plays the engine and the cloud. `offers` and `steps` are taken one by one; at their end the agent is stopped."""
+
+    steps: list[Step | Exception] = field(default_factory=list)
+    offers: list[str | Exception | None] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    naps: list[float] = field(default_factory=list)
+    said: Said = field(default_factory=Said)
+
+    def __post_init__(self) -> None:
+        self.heart = Heart(self.said)
+        self.timing = Timing(sleep=self.naps.append, random=lambda: 1.0)
+
+    def service(self, *, supervised: bool = False) -> Service:
+        return Service(self, self, self.heart, self.said, self.timing, supervised=supervised)
+
+    def resume(self, channel: Channel) -> Step:
+        assert channel is self
+        self.log.append("resume")
+        return self._next(self.steps)
+
+    def install(self, channel: Channel, offer: Offer) -> Step:
+        assert channel is self
+        self.log.append(f"install {offer.id}")
+        return self._next(self.steps)
+
+    def next_offer(self, timeout: float) -> Offer | None:
+        assert timeout > 0
+        self.log.append("next_offer")
+        offer = self._next(self.offers)
+        return None if offer is None else Offer(offer, b"", (), {})
+
+    def _next(self, answers):
+        if not answers:
+            raise StopRequested
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_one_offer_after_the_other():
+    """After resuming, the agent installs what it is offered, whatever came of the one before."""
+    script = Script([Idle(), REFUSED, INSTALLED], [None, "job-1", "job-2"])
+
+    assert script.service().run() is None
+    assert script.log == [
+        "resume",
+        *("next_offer", "next_offer", "install job-1", "next_offer", "install job-2", "next_offer"),
+    ]
+    assert script.naps == []
+
+
+def test_systemd_hears_what_goes_on():
+    """The service is ready before a trial boot is proved, says what it does, and that it stops."""
+    script = Script([Idle(), REFUSED], ["job-1"])
+    script.service().run()
+
+    assert script.said.words == [
+        "READY=1",
+        "STATUS=waiting for an offer",
+        "STATUS=installing offer job-1",
+        "STATUS=rejected: slot a runs 1.0.0 (signed by nobody)",
+        "STATUS=waiting for an offer",
+        "STOPPING=1",
+    ]
+
+
+def test_cloud_out_of_reach():
+    """A cloud that cannot be asked is asked again, ever less often; an answer starts the waits anew."""
+    down = ChannelError("no route to the broker")
+    script = Script([Idle()], [down, down, down, None, down])
+    script.service().run()
+
+    assert script.naps == [2.0, 4.0, 8.0, 2.0]
+    assert "STATUS=no route to the broker; next try in 2 s" in script.said.words
+
+
+def test_waits_are_bounded():
+    """After days without a cloud the agent still asks every five minutes."""
+    script = Script([Idle()], [ChannelError("down")] * 40)
+    script.service().run()
+
+    assert max(script.naps) == 300.0
+
+
+def test_suspended_update_goes_on():
+    """An update that lost the cloud in mid-download gets its offer again after a pause."""
+    script = Script([Idle(), Suspended("the line dropped"), INSTALLED], ["job-1", "job-1"])
+    script.service().run()
+
+    assert script.log == ["resume", "next_offer", "install job-1", "next_offer", "install job-1", "next_offer"]
+    assert script.naps == [2.0]
+
+
+def test_undelivered_report_is_tried_again():
+    """A report that did not get through is resumed until it does, before anything new begins."""
+    script = Script([UNHEARD, UNHEARD, INSTALLED], [])
+    script.service().run()
+
+    assert script.log == ["resume", "resume", "resume", "next_offer"]
+    assert script.naps == [2.0, 4.0]
+
+
+def test_repeated_offer_does_not_spin():
+    """A cloud that repeats an offer which has ended gets the same answer, but ever less often."""
+    script = Script([Idle(), INSTALLED, INSTALLED, INSTALLED], ["job-1"] * 3)
+    script.service().run()
+
+    assert script.naps == [2.0, 4.0]
+
+
+def test_machine_restarts():
+    """With a reboot command the agent waits to be ended; if that does not happen it asks again."""
+    script = Script([Rebooting(), Rebooting()], [])
+
+    assert script.service().run() is None
+    assert script.log == ["resume"] * 3
+    assert script.naps == [600.0, 600.0]
+
+
+def test_supervised_machine():
+    """Without a reboot command the agent ends, and says why."""
+    script = Script([Idle(), Rebooting()], ["job-1"])
+
+    assert script.service(supervised=True).run() == Rebooting()
+    assert script.said.words[-1] == "STOPPING=1"
+
+
+def test_stop_between_two_steps():
+    """A signal that comes during a step takes effect after it."""
+    script = Script([Idle(), INSTALLED], ["job-1", "job-2"])
+    install = script.install
+
+    def stopping(channel: Channel, offer: Offer) -> Step:
+        script.heart.stop()
+        return install(channel, offer)
+
+    script.install = stopping  # type: ignore[method-assign]
+
+    assert script.service().run() is None
+    assert script.log == ["resume", "next_offer", "install job-1"]
+
+
+@pytest.mark.parametrize("trouble", [JournalError("the disk is full"), UnopenedChannel("the SDK is missing")])
+def test_what_waiting_does_not_mend(trouble: Exception):
+    """A broken journal or a channel that cannot be set up ends the agent with its sentence."""
+    script = Script([Idle(), trouble], ["job-1"])
+
+    with pytest.raises(type(trouble)):
+        script.service().run()
+    assert script.said.words[-1] == "STOPPING=1"
+
+
+def test_channel_that_cannot_be_set_up_ends_the_loop():
+    """It is not taken for an outage."""
+    script = Script([Idle()], [UnopenedChannel("the SDK is missing")])
+
+    with pytest.raises(UnopenedChannel):
+        script.service().run()
+
+
+@pytest.mark.parametrize(
+    ("steps", "offers", "step", "log"),
+    [
+        ([Idle()], [None], Idle(), ["resume", "next_offer"]),
+        ([Idle(), Rebooting()], ["job-1"], Rebooting(), ["resume", "next_offer", "install job-1"]),
+        ([INSTALLED], ["job-2"], INSTALLED, ["resume"]),
+    ],
+)
+def test_once(steps: list[Step], offers: list[str | None], step: Step, log: list[str]):
+    """One update at most: the one that is under way, else the next."""
+    script = Script(list(steps), list(offers))
+
+    assert script.service().once() == step
+    assert script.log == log
+
+
+class Cloud:
+    """A channel that counts how often it was opened, and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def next_offer(self, timeout: float) -> Offer:
+        return Offer(f"job within {timeout}", b"", (), {})
+
+    def renew(self, offer_id: str) -> Offer:
+        return Offer(offer_id, b"fresh", (), {})
+
+    def progress(self, offer_id: str, progress: Progress) -> None:
+        self.told.append((offer_id, progress))
+
+    def conclude(self, offer_id: str, report: Report) -> None:
+        self.told.append((offer_id, report))
+
+    def close(self) -> None:
+        self.told.append("closed")
+
+
+def test_line_opens_once():
+    """The channel is set up when it is first needed, and then kept."""
+    cloud = Cloud()
+    openings = []
+    line = Line(lambda: openings.append(1) or cloud)
+    line.close()
+    assert openings == []
+
+    line.progress("job-1", Progress(Phase.DOWNLOADING))
+    line.conclude("job-1", INSTALLED.report)
+    assert line.next_offer(5.0).id == "job within 5.0"
+    assert line.renew("job-1").release == b"fresh"
+    line.close()
+    assert openings == [1]
+    assert cloud.told == [("job-1", Progress(Phase.DOWNLOADING)), ("job-1", INSTALLED.report), "closed"]
+
+
+def test_line_keeps_folders_from_the_cloud():
+    """The cloud does not hear of an installation that it did not order."""
+    line = Line(lambda: pytest.fail("nothing here concerns the cloud"))
+    line.progress(LOCAL + "abc", Progress(Phase.DOWNLOADING))
+    line.conclude(LOCAL + "abc", INSTALLED.report)
+
+    with pytest.raises(OfferWithdrawn, match="came from a folder: install it from there again"):
+        line.renew(LOCAL + "abc")
+
+
+def test_line_drops_signs_of_life_without_a_channel():
+    """Progress may be lost; an end may not."""
+
+    def broken() -> Channel:
+        raise UnopenedChannel("the SDK is missing")
+
+    line = Line(broken)
+    line.progress("job-1", Progress(Phase.DOWNLOADING))
+
+    with pytest.raises(UnopenedChannel):
+        line.conclude("job-1", INSTALLED.report)

@@ -1,0 +1,208 @@
+"""The decision: a table of cases, and what no sequence of reports may ever do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.decide import Advance, Complete, Hold, Inconclusive, Pending, Sight, Stop, Unknown, decide, limit
+from bridge.fleet import Tally
+from bridge.plan import digest_of
+from bridge.rollout import Budget, Cohort, Place, Plan, PlannedStage
+from tests.bridge.worlds import ids, new_rollout
+
+FACTORY, DEPOT = "factory", "depot"
+SIZES = ((2, 1), (4, 4), (0, 0), (10, 5))
+
+
+def new_plan(failures: int = 1, percent: float = 0.0) -> Plan:
+    """Four stages over two fleets, sizes as in `SIZES`; the third stage has no devices."""
+    stages = tuple(
+        PlannedStage(10.0 * number, (Cohort(FACTORY, ids("f", factory)), Cohort(DEPOT, ids("d", depot))))
+        for number, (factory, depot) in enumerate(SIZES, start=1)
+    )
+    rollout = new_rollout(budget={"failures": failures, "percent": percent})
+    return Plan(rollout, "00" * 32, "2.0.0", stages, "ab" * 32)
+
+
+def seen(stage: int, factory: Tally | None = None, depot: Tally | None = None, silent: str = "") -> Sight:
+    """What is known of one stage; `silent` is why the depot could not be asked."""
+    found = {Place(stage, FACTORY): factory, Place(stage, DEPOT): depot}
+    return Sight(
+        {place: tally for place, tally in found.items() if tally is not None},
+        {Place(stage, DEPOT): silent} if silent else {},
+    )
+
+
+GOOD2, GOOD1 = Tally(installed=2, open=False), Tally(installed=1, open=False)
+
+CASES = {
+    "nothing is started yet": (seen(0), Pending, "stage 1: 0 of 3 devices ended"),
+    "one fleet is not started yet": (seen(0, GOOD2), Pending, "2 of 3 devices ended, 2 installed"),
+    "a device still runs": (seen(0, Tally(installed=1, running=1), GOOD1), Pending, "2 of 3 devices ended"),
+    "a device waits in an open order": (seen(0, Tally(installed=1, waiting=1), GOOD1), Pending, "2 of 3 devices ended"),
+    "the budget is spent to the last": (seen(0, GOOD2, Tally(failed=1)), Advance, "1 bad of 1 that the budget allows"),
+    "one failure more": (seen(0, Tally(failed=2), GOOD1), Stop, "2 devices failed, were rejected or timed out"),
+    "rejected devices are bad": (seen(0, Tally(rejected=2), GOOD1), Stop, "the budget allows 1 up to stage 1"),
+    "devices that timed out are bad": (seen(0, Tally(timed_out=2), GOOD1), Stop, "2 devices failed"),
+    "failures of two fleets add up": (seen(0, Tally(failed=1, running=1), Tally(failed=1)), Stop, "2 devices failed"),
+    "failures count while others run": (seen(1, Tally(failed=2, running=2), Tally(waiting=4)), Stop, "2 devices"),
+    "failures count while a fleet is silent": (seen(1, Tally(failed=2), silent="gone"), Stop, "2 devices failed"),
+    "a silent fleet": (seen(0, GOOD2, silent="throttled"), Unknown, "could not ask fleet depot: throttled"),
+    "a silent fleet with an old tally": (seen(0, GOOD2, GOOD1, silent="throttled"), Unknown, "fleet depot: throttled"),
+    "all installed": (seen(0, GOOD2, GOOD1), Advance, "3 of 3 devices installed, 0 bad of 1"),
+    "one device was taken out of service": (seen(0, GOOD2, Tally(withdrawn=1)), Advance, "2 of 3 devices installed"),
+    "most were withdrawn": (
+        seen(0, Tally(withdrawn=2), GOOD1),
+        Inconclusive,
+        "1 of 3 devices installed and 2 withdrawn",
+    ),
+    "all were withdrawn": (seen(0, Tally(withdrawn=2), Tally(withdrawn=1)), Inconclusive, "0 of 3 devices installed"),
+    "an order was closed by others": (
+        seen(0, Tally(installed=1, waiting=1, open=False), GOOD1),
+        Inconclusive,
+        "fleet factory closed stage 1 with 1 devices unfinished",
+    ),
+    "a closed order with a device in the middle": (
+        seen(0, Tally(installed=1, running=1, open=False), GOOD1),
+        Pending,
+        "2 of 3 devices ended",
+    ),
+    "a stage without devices": (seen(2), Advance, "stage 3 has no devices"),
+    "the last stage": (seen(3, Tally(installed=10), Tally(installed=5)), Complete, "15 of 15 devices installed"),
+    "a tally larger than the cohort hides nobody": (
+        seen(0, Tally(installed=9), Tally(running=1)),
+        Pending,
+        "2 of 3 devices ended",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_seen_decides(case):
+    """One row of the table: what is seen, what follows, and how it is explained."""
+    sight, expected, reason = CASES[case]
+    stage = next((place.stage for place in (*sight.tallies, *sight.unseen)), 2 if "without" in case else 0)
+
+    decision = decide(new_plan(), stage, sight)
+
+    assert (decision.verdict if isinstance(decision, Hold) else decision).__class__ is expected
+    assert reason in decision.reason
+
+
+def test_one_bad_device_in_a_stage_of_one_is_inconclusive_even_within_the_budget():
+    """A canary stage in which nothing was installed proves nothing, whatever the budget allows."""
+    plan = new_plan(failures=5)
+
+    decision = decide(plan, 0, seen(0, Tally(failed=2), Tally(failed=1)))
+
+    assert isinstance(decision, Hold)
+    assert isinstance(decision.verdict, Inconclusive)
+
+
+def test_failures_of_earlier_stages_spend_the_same_budget():
+    """One device failed in stage 1 and one in stage 2: the budget of one is spent."""
+    first = seen(0, Tally(installed=1, failed=1), GOOD1)
+    second = seen(1, Tally(failed=1, running=3), Tally(running=4))
+
+    decision = decide(new_plan(), 1, Sight({**first.tallies, **second.tallies}))
+
+    assert isinstance(decision, Stop)
+    assert decision.evidence.bad == 2
+
+
+@pytest.mark.parametrize(
+    ("failures", "percent", "stage", "expected"),
+    [(1, 0, 3, 1), (0, 10, 0, 0), (0, 10, 1, 1), (0, 10, 3, 2), (2, 10, 3, 2), (3, 10, 3, 3), (0, 100, 0, 3)],
+)
+def test_the_budget_is_the_larger_of_its_two_figures(failures, percent, stage, expected):
+    """The percentage is of the devices of the stages begun, rounded down, and never lowers the count."""
+    assert limit(new_plan(failures, percent), stage) == expected
+
+
+COUNTS = st.integers(min_value=0, max_value=6)
+TALLIES = st.builds(
+    Tally,
+    waiting=COUNTS,
+    running=COUNTS,
+    installed=COUNTS,
+    failed=COUNTS,
+    rejected=COUNTS,
+    timed_out=COUNTS,
+    withdrawn=COUNTS,
+    open=st.booleans(),
+)
+PLACES = st.builds(Place, st.integers(0, 3), st.sampled_from([FACTORY, DEPOT]))
+SIGHTS = st.builds(Sight, st.dictionaries(PLACES, TALLIES), st.dictionaries(PLACES, st.just("throttled")))
+
+
+@given(st.integers(0, 3), SIGHTS, COUNTS, st.sampled_from([0.0, 5.0, 33.3]))
+def test_no_sight_leads_on_from_a_stage_that_is_not_proven(stage, sight, failures, percent):
+    """Going on means: every fleet was asked, every device ended, and the budget holds. Stage by stage."""
+    plan = new_plan(failures, percent)
+
+    decision = decide(plan, stage, sight)
+
+    if isinstance(decision, Advance | Complete):
+        tallies = [sight.tallies[place] for place in plan.places(stage)]
+        assert not any(place in sight.unseen for place in plan.places(stage))
+        assert sum(tally.ended for tally in tallies) >= plan.stages[stage].size
+        assert sum(tally.bad for place, tally in sight.tallies.items() if place.stage <= stage) <= limit(plan, stage)
+    if isinstance(decision, Advance):
+        assert decision.to == stage + 1
+    if isinstance(decision, Complete):
+        assert stage + 1 == len(plan.stages)
+
+
+@given(st.integers(0, 3), SIGHTS, COUNTS)
+def test_a_spent_budget_always_stops(stage, sight, failures):
+    """Whatever else is seen or unseen."""
+    plan = new_plan(failures)
+    bad = sum(tally.bad for place, tally in sight.tallies.items() if place.stage <= stage)
+
+    assert isinstance(decide(plan, stage, sight), Stop) == (bad > failures)
+
+
+@given(st.integers(0, 3), SIGHTS, PLACES, COUNTS)
+def test_no_later_report_undoes_a_stop(stage, sight, place, more):
+    """Counts of bad devices only grow; a sight that stops still stops after any further report."""
+    plan = new_plan()
+    if not isinstance(decide(plan, stage, sight), Stop):
+        return
+    before = sight.tallies.get(place, Tally())
+    later = replace(before, installed=before.installed + more, failed=before.failed + more)
+
+    assert isinstance(decide(plan, stage, Sight({**sight.tallies, place: later}, {})), Stop)
+
+
+@given(st.lists(SIGHTS, max_size=30))
+def test_no_sequence_of_sights_skips_a_stage(sights):
+    """Stages are begun one after the other, from the first."""
+    plan, stage, begun = new_plan(3), 0, [0]
+    for sight in sights:
+        decision = decide(plan, stage, sight)
+        if isinstance(decision, Stop | Complete):
+            break
+        if isinstance(decision, Advance):
+            stage = decision.to
+            begun.append(stage)
+
+    assert begun == list(range(len(begun)))
+
+
+def test_a_plan_names_its_orders_by_what_it_holds():
+    """Keys fit the clouds' names and change with the plan."""
+    plan = new_plan()
+    other = replace_budget(plan)
+
+    assert plan.key(0) == "gates-abababab-s1"
+    assert len(f"{'x' * 40}-abababab-s20") <= 64
+    assert digest_of(plan) != digest_of(other)
+
+
+def replace_budget(plan: Plan) -> Plan:
+    """The same plan with another budget."""
+    return Plan(new_rollout(budget=Budget(7)), plan.release_sha256, plan.release_version, plan.stages, "")

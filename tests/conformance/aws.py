@@ -1,0 +1,169 @@
+"""AWS for the conformance suite: the simulator of this project, and ministack, an emulator that others wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+import urllib3
+from botocore.config import Config
+
+from adapters.aws.cloud import AwsFleet, AwsFleetSettings
+from adapters.aws.device import AwsChannel
+from adapters.aws.mqtt import AwsSettings
+from adapters.aws.simulator.simulator import AwsSimulator
+
+BUCKET = "conformance-artifacts"
+LAUNCHER = Path(__file__).with_name("ministack_on_loopback.py")
+REGION = "eu-west-1"
+ACCOUNT = "000000000000"
+STARTS_WITHIN = 60.0
+POLL = 0.1
+FOREIGN = {"version": "1.0", "steps": [{"action": {"name": "reboot", "type": "runHandler", "input": {}}}]}
+"""A document of AWS's own device client."""
+
+
+class _Aws:
+    """What both have in common: boto3 on one side, awsiotsdk on the other."""
+
+    def __init__(self, environment: dict[str, str], role_arn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        config = Config(s3={"addressing_style": "path"})
+        self.iot = boto3.client("iot", config=config)
+        s3 = boto3.client("s3", config=config)
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        settings = AwsFleetSettings(
+            region=REGION,
+            bucket=BUCKET,
+            role_arn=role_arn,
+            settle_seconds=0,
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+        )
+        self.fleet = AwsFleet("factory", settings)
+        self.identities: dict[str, dict[str, object]] = {}
+
+    def add_group(self, group: str, devices: tuple[str, ...]) -> None:
+        self.iot.create_thing_group(thingGroupName=group)
+        for device in devices:
+            self.iot.add_thing_to_thing_group(thingGroupName=group, thingName=device)
+
+    def channel(self, device: str) -> AwsChannel:
+        patience = {"reply_seconds": 20, "backoff_seconds": 0.05, "reconnect_seconds": 0.1}
+        return AwsChannel(AwsSettings(thing=device, flow_control=False, **patience, **self.identities[device]))
+
+    def offer_foreign(self, device: str) -> None:
+        arn = self.iot.describe_thing(thingName=device)["thingArn"]
+        self.iot.create_job(jobId=f"reboot-{device}", targets=[arn], document=json.dumps(FOREIGN))
+
+    def take_back(self, device: str, offer_id: str) -> None:
+        self.iot.cancel_job_execution(jobId=offer_id, thingName=device, force=True)
+
+
+class AwsSimulatorCloud(_Aws):
+    """The simulator of this project."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.simulator = AwsSimulator(folder / "simulator", region=REGION).start()
+        super().__init__(self.simulator.environment(), self.simulator.role_arn, monkeypatch)
+
+    def add_device(self, device: str) -> None:
+        identity = self.simulator.add_thing(device)
+        self.identities[device] = {
+            "endpoint": identity.mqtt_host,
+            "port": identity.mqtt_port,
+            "certificate_file": str(identity.cert_file),
+            "key_file": str(identity.key_file),
+            "ca_file": str(identity.ca_file),
+        }
+
+    def stop(self) -> None:
+        self.simulator.stop()
+
+
+class MinistackCloud(_Aws):
+    """ministack in a process of its own, on loopback."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("ministack", reason="ministack, the independent emulator, is not installed")
+        self.folder = folder
+        self.mqtt_port = free_port()
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.process = self._start()
+        try:
+            self._await_ready()
+            super().__init__(self._environment(), f"arn:aws:iam::{ACCOUNT}:role/otabridge-presign", monkeypatch)
+        except BaseException:
+            self.stop()
+            raise
+
+    def add_device(self, device: str) -> None:
+        self.iot.create_thing(thingName=device)
+        made = self.iot.create_keys_and_certificate(setAsActive=True)
+        self.iot.attach_thing_principal(thingName=device, principal=made["certificateArn"])
+        certificate, key = self.folder / f"{device}.pem", self.folder / f"{device}.key"
+        certificate.write_text(made["certificatePem"])
+        key.write_text(made["keyPair"]["PrivateKey"])
+        self.identities[device] = {
+            "endpoint": "localhost",
+            "port": self.mqtt_port,
+            "certificate_file": str(certificate),
+            "key_file": str(key),
+            "ca_file": str(self.folder / "ca.pem"),
+        }
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = {
+            **os.environ,
+            "GATEWAY_PORT": self.url.rpartition(":")[2],
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "IOT_MTLS_PORT": str(self.mqtt_port),
+            "IOT_MTLS_ENABLED": "1",
+            "SFTP_ENABLED": "0",
+            "TMPDIR": str(self.folder),
+        }
+        with (self.folder / "ministack.log").open("wb") as log:
+            return subprocess.Popen([sys.executable, str(LAUNCHER)], env=environment, stdout=log, stderr=log)
+
+    def _await_ready(self) -> None:
+        """The CA is served once both listeners stand."""
+        deadline = time.monotonic() + STARTS_WITHIN
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                answer = urllib3.request("GET", f"{self.url}/_ministack/iot/ca.pem", retries=False, timeout=5)
+            except urllib3.exceptions.HTTPError:
+                time.sleep(POLL)
+                continue
+            if answer.status == 200:
+                (self.folder / "ca.pem").write_bytes(answer.data)
+                return
+        tail = (self.folder / "ministack.log").read_text(errors="replace")[-400:]
+        pytest.skip(f"ministack, the independent emulator, did not start here: {tail}")
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+
+def free_port() -> int:
+    """A port of loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,96 @@
+"""Planted bugs: each breaks one rule that the agent's safety rests on. A sweep that misses one would prove nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pytest import MonkeyPatch
+
+from agent.bootloaders.file import FileBootLoader
+from agent.disk import SystemDisk
+from agent.installation import ImageWriter, SlotFile
+from agent.slots import Slot
+from agent.trial import Trial
+
+NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
+
+def rename_before_sync(patch: MonkeyPatch) -> None:
+    """A file gets its name while its data is still on the way."""
+
+    def replace(self: SystemDisk, path: Path, data: bytes) -> None:
+        draft = path.with_name(path.name + ".new")
+        file = self._open(draft, NEW)
+        file.write(0, data)
+        file.close()
+        self._kernel.rename(draft, path)
+        self._sync_folder(path.parent)
+
+    patch.setattr(SystemDisk, "replace", replace)
+
+
+def folder_never_synced(patch: MonkeyPatch) -> None:
+    """A name may vanish after `replace` has returned."""
+    patch.setattr(SystemDisk, "_sync_folder", lambda _self, _folder: None)
+
+
+def written_in_place(patch: MonkeyPatch) -> None:
+    """The journal and the environment are overwritten rather than replaced."""
+
+    def replace(self: SystemDisk, path: Path, data: bytes) -> None:
+        file = self._open(path, NEW)
+        file.write(0, data)
+        file.sync()
+        file.close()
+        self._sync_folder(path.parent)
+
+    patch.setattr(SystemDisk, "replace", replace)
+
+
+def slot_never_synced(patch: MonkeyPatch) -> None:
+    """The switch is made while the image is still on the way; the read-back sees the cache."""
+    patch.setattr(SlotFile, "sync", lambda _self: None)
+
+
+def mark_before_sync(patch: MonkeyPatch) -> None:
+    """The journal says that image bytes are durable before they are."""
+
+    def checkpoint(self: ImageWriter, every: int) -> None:
+        mark = self._decoder.mark
+        if mark.image - self._kept.image >= every:
+            self._keep(mark)
+            self._slot.sync()
+            self._kept = mark
+
+    patch.setattr(ImageWriter, "_checkpoint", checkpoint)
+
+
+def slot_left_bootable(patch: MonkeyPatch) -> None:
+    """The inactive slot is overwritten while the boot loader may still choose it."""
+
+    def mark_unbootable(_self: FileBootLoader, _slot: Slot) -> None:
+        return
+
+    patch.setattr(FileBootLoader, "mark_unbootable", mark_unbootable)
+
+
+def installed_before_commit(patch: MonkeyPatch) -> None:
+    """The journal says installed before the boot loader does: effect after the state that follows it."""
+
+    def commit(self: Trial) -> None:
+        self._record_commit()
+        self._case.ports.boots.commit(self._case.plan.target)
+
+    patch.setattr(Trial, "commit", commit)
+
+
+BUGS = (
+    rename_before_sync,
+    folder_never_synced,
+    written_in_place,
+    slot_never_synced,
+    mark_before_sync,
+    slot_left_bootable,
+    installed_before_commit,
+)

@@ -1,0 +1,104 @@
+"""What is swept: an update each, how it must end wherever the power is cut, and what must hold after every cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from agent.bootloaders.file import boot, image_path, read_environment
+from agent.disk import SystemDisk
+from agent.slots import Slot
+from bridge.release.errors import DownloadError
+from bridge.release.report import Outcome, Report
+from tests.agent.device import FOLDER, IMAGE_BYTES, SimulatedDevice, image, package
+from tests.agent.power import SimulatedKernel
+
+KNOWN = {image(sequence): f"{sequence}.0.0" for sequence in (1, 2, 3)}
+"""Every image that was ever signed, and its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`prepare` builds the device up to the moment of the offer; every run must end with `outcome` in slot `slot`."""
+
+    name: str
+    prepare: Callable[[], SimulatedDevice]
+    outcome: Outcome
+    slot: Slot
+
+    def violations_after_cut(self, kernel: SimulatedKernel) -> Iterator[str]:
+        """What is wrong with the medium after a power cut, seen by the firmware."""
+        chosen = boot(FOLDER, SystemDisk(kernel.fork()))
+        environment = read_environment(FOLDER, SystemDisk(kernel))
+        if environment is None:
+            yield "the boot environment is gone"
+            return
+        if holds(kernel, chosen.slot) is None:
+            yield f"the firmware boots slot {chosen.slot}, which holds no signed image"
+        for slot in Slot:
+            if slot not in environment.unbootable and holds(kernel, slot) is None:
+                yield f"slot {slot} is called bootable and holds no signed image"
+
+    def violations_at_end(self, device: SimulatedDevice, report: Report) -> Iterator[str]:
+        """Where the report, the journal, the boot loader and the slot that runs disagree."""
+        status = device.engine.status()
+        if (report.outcome, report.slot) != (self.outcome, self.slot):
+            yield f"ended {report.outcome} in slot {report.slot} ({report.detail})"
+        if report.version != KNOWN.get(device.running_image()):
+            yield f"reported version {report.version}, slot {device.booted} holds another"
+        told = {(str(device.booted), status.default, status.trial, status.expected)}
+        if told != {(report.slot, self.slot, None, self.slot)}:
+            yield f"reported slot {report.slot}, while running, default, trial and expected are {told}"
+        if {each for _, each in device.cloud.reports} != {report}:
+            yield f"different ends were reported: {device.cloud.reports}"
+
+
+def holds(kernel: SimulatedKernel, slot: Slot) -> str | None:
+    """The version of the complete signed image in `slot`; None when there is none."""
+    return KNOWN.get(kernel.content(image_path(FOLDER, slot))[:IMAGE_BYTES])
+
+
+def first_update() -> SimulatedDevice:
+    """A factory device is offered its first release."""
+    device = SimulatedDevice.built()
+    device.offer(package(2))
+    return device
+
+
+def second_update() -> SimulatedDevice:
+    """The slot that is overwritten held a committed release, and was bootable."""
+    device = SimulatedDevice.built()
+    device.run(device.offer(package(2), "earlier job"))
+    device.cloud.reports.clear()
+    device.offer(package(3))
+    return device
+
+
+def unhealthy() -> SimulatedDevice:
+    """The release boots and its health checks fail."""
+    device = second_update()
+    device.health.verdicts = ["no route to the cloud"]
+    return device
+
+
+def dead() -> SimulatedDevice:
+    """The release never gets as far as the agent; the watchdog resets until the boot loader gives up."""
+    device = second_update()
+    device.dead = {Slot.A}
+    return device
+
+
+def broken_link() -> SimulatedDevice:
+    """The download gives up in the middle."""
+    device = second_update()
+    device.link.faults = [DownloadError("the server stopped answering") for _ in range(100)]
+    return device
+
+
+SCENARIOS = (
+    Scenario("first update", first_update, Outcome.INSTALLED, Slot.B),
+    Scenario("second update", second_update, Outcome.INSTALLED, Slot.A),
+    Scenario("unhealthy release", unhealthy, Outcome.FELL_BACK, Slot.B),
+    Scenario("dead release", dead, Outcome.FELL_BACK, Slot.B),
+    Scenario("broken link", broken_link, Outcome.FAILED, Slot.B),
+)

@@ -1,0 +1,100 @@
+"""`make wheel`: install the wheel in clean environments, a device's and a control plane's, and run both commands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command line in the environment, its exit code, and words that its output holds."""
+
+    line: tuple[str, ...]
+    code: int
+    says: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What an extra must bring, must not bring, and lets people run."""
+
+    extra: str
+    absent: tuple[str, ...]
+    present: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+
+ENVIRONMENTS = (
+    Environment(
+        extra="device-aws",
+        absent=("boto3", "botocore", "typer", "sqlalchemy", "rich"),
+        present=("awscrt", "adapters.aws.device", "agent.systemd"),
+        runs=(
+            Run(("otabridge-agent", "--version"), 0, "otabridge-agent 0.1.0"),
+            Run(("otabridge-agent", "--config", "absent.toml", "check"), 2, "absent.toml"),
+            Run(("otabridge", "--help"), 2, "pip install 'otabridge[aws]'"),
+        ),
+    ),
+    Environment(
+        extra="aws",
+        absent=("awscrt", "moto"),
+        present=("boto3", "adapters.aws.cloud"),
+        runs=(
+            Run(("otabridge", "--version"), 0, "otabridge 0.1.0"),
+            Run(("otabridge", "release", "build", "--help"), 0, "--image"),
+            Run(("otabridge-agent", "--version"), 0, "otabridge-agent 0.1.0"),
+        ),
+    ),
+)
+
+
+def main(folder: Path) -> int:
+    """Check every environment with the one wheel in `folder`; 1 when anything is not as it must be."""
+    (wheel,) = folder.glob("otabridge-*.whl")
+    faults = [fault for environment in ENVIRONMENTS for fault in check(wheel, environment)]
+    print("\n".join(faults) or f"{wheel.name}: both commands run from {len(ENVIRONMENTS)} clean environments")  # noqa: T201 - its result
+    return 1 if faults else 0
+
+
+def check(wheel: Path, environment: Environment) -> list[str]:
+    """Faults found after installing `wheel[extra]` into a new virtual environment."""
+    with tempfile.TemporaryDirectory() as scratch:
+        venv.create(scratch, with_pip=True)
+        programs = Path(scratch) / "bin"
+        install = ("python", "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS))
+        call(programs, scratch, (*install, f"{wheel.resolve()}[{environment.extra}]")).check_returncode()
+        faults = [fault for run in environment.runs for fault in try_run(programs, scratch, run)]
+        faults += [f"{name} is installed" for name in environment.absent if importable(programs, scratch, name)]
+        faults += [f"{name} is missing" for name in environment.present if not importable(programs, scratch, name)]
+        return [f"[{environment.extra}] {fault}" for fault in faults]
+
+
+def try_run(programs: Path, folder: str, run: Run) -> list[str]:
+    """What was otherwise than `run` says; a traceback is always a fault."""
+    done = call(programs, folder, run.line)
+    said = done.stdout + done.stderr
+    if done.returncode == run.code and run.says in said and "Traceback" not in said:
+        return []
+    return [f"{' '.join(run.line)}: exit {done.returncode}, expected {run.code} with {run.says!r}:\n{said}"]
+
+
+def importable(programs: Path, folder: str, name: str) -> bool:
+    """Whether `name` can be imported in the environment."""
+    return call(programs, folder, ("python", "-c", f"import {name}")).returncode == 0
+
+
+def call(programs: Path, folder: str, line: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """Run a program of the environment, outside the checkout."""
+    command = [str(programs / line[0]), *line[1:]]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
