@@ -178,7 +178,11 @@ class Engine:
                 return
             self._ports.boots.commit(running)
         holding = holding or Holding(version=self._identity.version or "", committed=True)
-        self._expect(running, holding, fallbacks=int(record.expected not in (None, running)))
+        try:
+            self._expect(running, holding, fallbacks=int(record.expected not in (None, running)))
+        except JournalError as error:
+            # Found out again at the next start; and an offer that comes now must get its answer.
+            logger.warning("what runs is not remembered: %s", error)
 
     def _expect(self, running: Slot, holding: Holding, *, fallbacks: int) -> None:
         before = self._journal.record

@@ -157,7 +157,7 @@ class Journal:
             data = self._disk.read(self._path)
             self.record = Record() if data is None else parse(data)
         except OSError as error:
-            raise JournalError(f"journal {self._path} cannot be read: {error}") from error
+            raise JournalError(f"journal {self._path} cannot be read: {error.strerror or error}") from error
         except JournalError as error:
             raise JournalError(f"journal {self._path} is not usable: {error}") from error
 
@@ -187,10 +187,10 @@ class Journal:
         try:
             return self._disk.read(self._path) or b""
         except OSError as error:
-            raise JournalError(f"journal {self._path} cannot be read: {error}") from error
+            raise JournalError(f"journal {self._path} cannot be read: {error.strerror or error}") from error
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
             self._disk.replace(path, data)
         except OSError as error:
-            raise JournalError(f"journal {path} cannot be written: {error}") from error
+            raise JournalError(f"journal {path} cannot be written: {error.strerror or error}") from error

@@ -153,7 +153,7 @@ def assess(plan: Plan, stage: int, sight: Sight, evidence: Evidence) -> Verdict:
         return Pending()
     if evidence.ended < evidence.devices:
         return _unended(plan, stage, sight)
-    return _ended(evidence)
+    return _ended(plan, stage, sight, evidence)
 
 
 def weigh(plan: Plan, stage: int, sight: Sight) -> Evidence:
@@ -191,13 +191,18 @@ def _unended(plan: Plan, stage: int, sight: Sight) -> Pending | Inconclusive:
     return Pending()
 
 
-def _ended(evidence: Evidence) -> Proven | Inconclusive:
+def _ended(plan: Plan, stage: int, sight: Sight, evidence: Evidence) -> Proven | Inconclusive:
     """Withdrawn devices prove nothing. A few were taken out of service; as many as were installed are no accident."""
-    if evidence.devices and evidence.installed < max(1, evidence.withdrawn):
-        return Inconclusive(
-            f"stage {evidence.stage} ended with {evidence.installed} of {evidence.devices} devices installed and "
-            f"{evidence.withdrawn} withdrawn: too few to judge the release; find out why, then abort the rollout"
-        )
+    for place in plan.places(stage):
+        tally = sight.tallies[place]
+        if tally.withdrawn and tally.withdrawn >= tally.installed:
+            return Inconclusive(
+                f"fleet {place.fleet} ended stage {evidence.stage} with {tally.installed} devices installed and "
+                f"{tally.withdrawn} withdrawn, and otabridge did not ask for that: look at order {plan.key(stage)} "
+                "in the cloud, then abort the rollout"
+            )
+    if evidence.devices and not evidence.installed:
+        return Inconclusive(f"stage {evidence.stage} ended and no device was installed: find out why, then abort it")
     return Proven()
 
 

@@ -23,8 +23,6 @@ def parse_time(text: str, option: str) -> datetime:
     """The time (UTC) that `text` names: `2030-01-31` (at midnight) or `2030-01-31T12:00:00Z`. Raises: UsageError."""
     try:
         time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{option} {text!r}: write days (365d), a date (2030-01-31) or 2030-01-31T12:00:00Z"
-        ) from error
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{option} {text!r}: write 365d, 2030-01-31 or 2030-01-31T12:00:00Z") from error

@@ -15,7 +15,7 @@ from bridge.errors import UsageError
 from bridge.files import read_bounded, replace_file
 from bridge.images import Encoding, artifact_name, build_artifact
 from bridge.release.errors import AlteredRelease, ReleaseError
-from bridge.release.manifest import MAX_RELEASE_BYTES, Artifact, Image, Release, parse, render
+from bridge.release.manifest import MAX_RELEASE_BYTES, Artifact, Image, Release, parse, render, require_valid
 from bridge.release.payload import ImageDecoder
 from bridge.release.trust import Facts, Trust, Verdict, canonical, judge, read_release
 
@@ -78,6 +78,7 @@ _PLACEHOLDER = Artifact("image", 0, "0" * 64, Image(0, "0" * 64))
 
 def _document(release: Release) -> bytes:
     """The unsigned `release.json`, after a device's own reading of it. Raises: MalformedRelease."""
+    require_valid(release)
     document = canonical(Metadata(render(release)))
     parse(read_release(document).signed)
     return document

@@ -216,7 +216,9 @@ class FileBootLoader:
         try:
             write_environment(self._directory, self._disk, environment)
         except OSError as error:
-            raise BootEnvironmentError(f"the boot environment in {self._directory}: {error}") from error
+            raise BootEnvironmentError(
+                f"the boot environment in {self._directory} cannot be written: {error.strerror or error}"
+            ) from error
 
 
 def _read_copy(path: Path, disk: Disk) -> Environment | None:

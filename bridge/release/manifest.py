@@ -139,6 +139,11 @@ def parse_version(text: str) -> Version:
         raise MalformedRelease(f"version {text!r} cannot be ordered; use numbers with dots, such as 1.4.2") from error
 
 
+def require_valid(release: Release) -> None:
+    """Whether every field of `release` is within its limit. Raises: MalformedRelease, naming the field."""
+    _check_versions(_convert(msgspec.to_builtins(release), Release, "release"))
+
+
 def render(release: Release) -> Targets:
     """TUF Targets metadata, unsigned, of `release`. Its `version` is the release's sequence."""
     return Targets(

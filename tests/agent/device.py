@@ -69,18 +69,19 @@ class SimulatedCloud:
     withdraw_at: str = ""
     renewals: int = 0
 
-    def next_offer(self, timeout: float = 0) -> Offer | None:
+    def next_offer(self, timeout: float = 0) -> Offer | None:  # noqa: ARG002 - the port's signature
         """See Channel."""
         return self.offer
 
     def renew(self, offer_id: str) -> Offer:
         """See Channel."""
         self.renewals += 1
-        assert self.offer is not None
+        if self.offer is None:
+            raise OfferWithdrawn("the job was deleted")
         assert self.offer.id == offer_id
         return self.offer
 
-    def progress(self, offer_id: str, progress: Progress) -> None:
+    def progress(self, offer_id: str, progress: Progress) -> None:  # noqa: ARG002 - the port's signature
         """See Channel."""
         self.seen.append(progress)
         if progress.phase == self.withdraw_at:
@@ -101,21 +102,33 @@ class SimulatedCloud:
 
 @dataclass
 class SimulatedLink:
-    """agent.ports.Download: serves `files`; raises `faults` one by one, each after `fault_after` bytes of a stream."""
+    """agent.ports.Download: serves `files`; raises `faults` one by one, each after `fault_after` bytes of a stream.
+
+    With `urls_expire`, each stream asks once for fresh URLs on its way.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     faults: list[Exception] = field(default_factory=list)
     fault_after: int = 25_000
+    urls_expire: bool = False
     offsets: list[int] = field(default_factory=list)
     served: int = 0
 
-    def stream(self, offer: Offer, artifact: Artifact, offset: int, renew: Callable[[], Offer]) -> Iterator[bytes]:
+    def stream(
+        self,
+        offer: Offer,
+        artifact: Artifact,
+        offset: int,
+        renew: Callable[[], Offer],
+    ) -> Iterator[bytes]:
         """See Download."""
         self.offsets.append(offset)
         data = self.files[artifact.sha256]
         for start in range(offset, len(data), CHUNK_BYTES):
             if self.faults and start - offset >= self.fault_after:
                 raise self.faults.pop(0)
+            if self.urls_expire and start - offset == 2 * CHUNK_BYTES:
+                assert renew().urls == offer.urls
             chunk = data[start : start + CHUNK_BYTES]
             self.served += len(chunk)
             yield chunk

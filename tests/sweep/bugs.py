@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest import MonkeyPatch
+import pytest
 
 from agent.bootloaders.file import FileBootLoader
 from agent.disk import SystemDisk
@@ -16,7 +16,7 @@ from agent.trial import Trial
 NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
-def rename_before_sync(patch: MonkeyPatch) -> None:
+def rename_before_sync(patch: pytest.MonkeyPatch) -> None:
     """A file gets its name while its data is still on the way."""
 
     def replace(self: SystemDisk, path: Path, data: bytes) -> None:
@@ -30,12 +30,12 @@ def rename_before_sync(patch: MonkeyPatch) -> None:
     patch.setattr(SystemDisk, "replace", replace)
 
 
-def folder_never_synced(patch: MonkeyPatch) -> None:
+def folder_never_synced(patch: pytest.MonkeyPatch) -> None:
     """A name may vanish after `replace` has returned."""
     patch.setattr(SystemDisk, "_sync_folder", lambda _self, _folder: None)
 
 
-def written_in_place(patch: MonkeyPatch) -> None:
+def written_in_place(patch: pytest.MonkeyPatch) -> None:
     """The journal and the environment are overwritten rather than replaced."""
 
     def replace(self: SystemDisk, path: Path, data: bytes) -> None:
@@ -48,12 +48,12 @@ def written_in_place(patch: MonkeyPatch) -> None:
     patch.setattr(SystemDisk, "replace", replace)
 
 
-def slot_never_synced(patch: MonkeyPatch) -> None:
+def slot_never_synced(patch: pytest.MonkeyPatch) -> None:
     """The switch is made while the image is still on the way; the read-back sees the cache."""
     patch.setattr(SlotFile, "sync", lambda _self: None)
 
 
-def mark_before_sync(patch: MonkeyPatch) -> None:
+def mark_before_sync(patch: pytest.MonkeyPatch) -> None:
     """The journal says that image bytes are durable before they are."""
 
     def checkpoint(self: ImageWriter, every: int) -> None:
@@ -66,7 +66,7 @@ def mark_before_sync(patch: MonkeyPatch) -> None:
     patch.setattr(ImageWriter, "_checkpoint", checkpoint)
 
 
-def slot_left_bootable(patch: MonkeyPatch) -> None:
+def slot_left_bootable(patch: pytest.MonkeyPatch) -> None:
     """The inactive slot is overwritten while the boot loader may still choose it."""
 
     def mark_unbootable(_self: FileBootLoader, _slot: Slot) -> None:
@@ -75,7 +75,7 @@ def slot_left_bootable(patch: MonkeyPatch) -> None:
     patch.setattr(FileBootLoader, "mark_unbootable", mark_unbootable)
 
 
-def installed_before_commit(patch: MonkeyPatch) -> None:
+def installed_before_commit(patch: pytest.MonkeyPatch) -> None:
     """The journal says installed before the boot loader does: effect after the state that follows it."""
 
     def commit(self: Trial) -> None:

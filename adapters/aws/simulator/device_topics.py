@@ -17,6 +17,7 @@ from adapters.aws.simulator.engine import Engine
 from adapters.aws.simulator.errors import Refusal, ServiceError
 from adapters.aws.simulator.model import Execution
 from adapters.aws.simulator.request import Describe, StartNext, Update, parse
+from adapters.aws.simulator.shadows import Shadows, shadow_call
 from adapters.aws.simulator.shapes import Json, device_execution, device_summary, execution_state
 from adapters.simulation.clock import VirtualClock
 from adapters.simulation.faults import Effect, Fault, Faults
@@ -26,6 +27,7 @@ from adapters.simulation.mqtt.server import MqttServer
 _NOTIFY_LIMIT = 10
 _PREFIX = ("$aws", "things")
 _JOBS = "jobs"
+_SHADOW = "shadow"
 _REFUSED_BY_FAULT = {Effect.THROTTLE: Refusal.THROTTLED, Effect.SERVER_ERROR: Refusal.INTERNAL}
 
 
@@ -49,6 +51,7 @@ class DeviceTopics:
         self,
         engine: Engine,
         plane: DevicePlane,
+        shadows: Shadows,
         *,
         faults: Faults,
         clock: VirtualClock,
@@ -56,6 +59,7 @@ class DeviceTopics:
     ) -> None:
         self._engine = engine
         self._plane = plane
+        self._shadows = shadows
         self._faults = faults
         self._clock = clock
         self._knows = knows
@@ -84,12 +88,14 @@ class DeviceTopics:
         return qos if _is_own(client.client_id, topic_filter) else None
 
     def publish(self, client: ClientInfo, message: Message) -> bool:
-        """Answer a Jobs request; other own topics are telemetry and are routed."""
+        """Answer a Jobs or shadow request; other own topics are telemetry and are routed."""
         if not _is_own(client.client_id, message.topic):
             return False
         levels = message.topic.split("/")
         if levels[0] == _PREFIX[0] and levels[3:4] == [_JOBS]:
             self._answer(_call(client.client_id, message.topic, levels[4:]), message.payload)
+        elif levels[0] == _PREFIX[0] and levels[3:4] == [_SHADOW]:
+            self._answer_shadow(client.client_id, message)
         elif levels[0] != _PREFIX[0] and self._server is not None:
             self._server.post(lambda broker: broker.route(message))
         return True
@@ -118,6 +124,16 @@ class DeviceTopics:
                 self._reply(call, "accepted", {**token, **self._perform(call, body)}, fault)
             except ServiceError as error:
                 self._reply(call, "rejected", {**token, **_rejection(error)}, fault)
+
+    def _answer_shadow(self, thing: str, message: Message) -> None:
+        request = shadow_call(thing, message.topic.split("/")[4:])
+        if request is None:
+            return
+        operation = f"{request.verb.capitalize()}ThingShadow"
+        fault = self._faults.take(operation, thing)
+        if fault is None or fault.effect is not Effect.LOSE_REQUEST:
+            verdict, body = self._shadows.answer(request, message.payload)
+            self._reply(Call(operation, thing, "", message.topic), verdict, body, fault)
 
     def _perform(self, call: Call, body: Json) -> Json:
         match call.operation:

@@ -31,6 +31,7 @@ from adapters.simulation.faults import Effect, Fault, Faults
 
 _CHANGES_MEMBERSHIP = ("/thing-groups/", "/things/")
 _MAX_JOBS_BODY = 1024 * 1024
+_NO_SIGV2 = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
 
 
 class Front:
@@ -69,6 +70,8 @@ class Front:
         response = None
         if "X-Amz-Signature" in request.args:
             response = self._signed_url(request)
+        elif "AWSAccessKeyId" in request.args:
+            response = s3_error(400, "InvalidRequest", _NO_SIGV2)
         elif service in self._jobs:
             response = self._job_operation(request, service)
         if response is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-from wsgiref.types import WSGIApplication
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -21,6 +21,10 @@ class _Handler(MotoRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's signature
         level = logging.WARNING if type == "error" else logging.DEBUG
         _LOG.log(level, message, *args)
+
+    def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:  # noqa: ARG002 - werkzeug's signature
+        # A planned fault ends the connection; werkzeug would wait for the next request on it.
+        self.close_connection = True
 
 
 class HttpServer:

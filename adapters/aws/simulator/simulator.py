@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -24,6 +26,7 @@ from adapters.aws.simulator.objects import ObjectStore
 from adapters.aws.simulator.placeholders import locate
 from adapters.aws.simulator.registry import Registry, claim, release
 from adapters.aws.simulator.routes import ControlRoutes, DataRoutes
+from adapters.aws.simulator.shadows import Shadows
 from adapters.aws.simulator.sigv4 import Credentials
 from adapters.aws.simulator.views import DeviceIdentity, ExecutionView, view
 from adapters.simulation.clock import Ticker, VirtualClock
@@ -41,6 +44,7 @@ REGION = "eu-west-1"
 ACCESS_KEY = "otabridge-simulator"
 SECRET_KEY = "not-a-secret"  # noqa: S105 - the simulator's own, good for loopback only
 _PRESIGNER = Credentials("ASIAOTABRIDGESIM", "not-a-secret-either", "simulated-session" * 40)
+_S3_CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "path"})
 _TICK_SECONDS = 0.05
 _SESSION_SECONDS = 3600.0
 
@@ -169,16 +173,18 @@ class AwsSimulator:
 
     def client(self, service: str) -> BaseClient:
         """A boto3 client of this account and region."""
-        made: BaseClient = self.session().client(
-            service,  # type: ignore[call-overload]  # stubs know services by literal name only
-            endpoint_url=self.endpoint_url,
-            verify=str(self.ca_file),
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        with _session_lock:
+            made: BaseClient = _shared_session().client(
+                service,  # type: ignore[call-overload]  # stubs know services by literal name only
+                region_name=self.region,
+                endpoint_url=self.endpoint_url,
+                verify=str(self.ca_file),
+                config=_S3_CONFIG if service == "s3" else None,
+            )
         return made
 
     def session(self) -> boto3.Session:
-        """A boto3 session with the simulator's credentials and region."""
+        """A new boto3 session with the simulator's credentials and region, but without its endpoint."""
         return boto3.Session(
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
@@ -250,6 +256,15 @@ class AwsSimulator:
 
     def _identity(self, thing: str, pair: KeyPair) -> DeviceIdentity:
         return DeviceIdentity(thing, pair.cert_file, pair.key_file, self.ca_file, self.mqtt_host, self.mqtt_port)
+
+
+_session_lock = threading.Lock()  # making clients of one session is not thread-safe
+
+
+@functools.cache
+def _shared_session() -> boto3.Session:
+    """One session a process: it reads and keeps the large service models."""
+    return boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
 
 
 def _http_tls(pair: KeyPair) -> ssl.SSLContext:

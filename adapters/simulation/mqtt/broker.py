@@ -82,6 +82,10 @@ class Broker:
         self._sessions[client_id].subscribe(topic_filter, subscription)
         self._owners.add(topic_filter, client_id)
 
+    def subscriptions(self, client_id: str) -> int:
+        """How many filters the client has subscribed to."""
+        return len(self._sessions[client_id].subscriptions)
+
     def unsubscribe(self, client_id: str, topic_filter: str) -> bool:
         """Remove a subscription; False if there was none."""
         self._owners.discard(topic_filter, client_id)

@@ -39,10 +39,11 @@ _LATER_FOREVER = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Limits:
-    """What the server takes: packet body in bytes, QoS 1 messages in flight a client."""
+    """What the server takes: packet body in bytes; messages in flight and subscriptions a client."""
 
     max_packet: int = 512 * 1024
     receive_maximum: int = 100
+    subscriptions: int = 100
 
 
 @dataclass
@@ -225,6 +226,8 @@ class Connection(asyncio.Protocol):
     def _grant(self, peer: _Peer, topic_filter: str, qos: int, number: int | None) -> int:
         if not is_valid_filter(topic_filter):
             return Reason.TOPIC_FILTER_INVALID if peer.info.version == V5 else _REFUSED_FILTER
+        if self._broker.subscriptions(peer.info.client_id) >= self._limits.subscriptions:
+            return Reason.QUOTA_EXCEEDED if peer.info.version == V5 else _REFUSED_FILTER
         granted = self._app.subscribe(peer.info, topic_filter, min(qos, 1))
         if granted is None:
             return Reason.NOT_AUTHORIZED if peer.info.version == V5 else _REFUSED_FILTER

@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from adapters.aws.request import JobRequest, describe_group, describe_offer, group_arn, placeholder, render_request
-from adapters.aws.request import object_key, stage_name
+from adapters.aws.request import (
+    JobRequest,
+    describe_group,
+    describe_offer,
+    group_arn,
+    object_key,
+    placeholder,
+    render_request,
+    stage_name,
+)
 from adapters.aws.wire import Document, parse_details, parse_document, progress_details, render_document, report_details
 from bridge.fleet import StageOrder
 from bridge.release.errors import FailureCode

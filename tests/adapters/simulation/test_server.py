@@ -234,3 +234,12 @@ def test_a_stopped_server_cannot_be_asked():
     """The message says what to do."""
     with pytest.raises(RuntimeError, match="start it first"):
         MqttServer(Recorder(), tls=None).connected()
+
+
+def test_a_client_cannot_hoard_subscriptions(peer):
+    """The hundred and first filter is over the quota."""
+    client = peer("dev")
+
+    codes = [client.subscribe(f"t/{number}") for number in range(101)]
+
+    assert codes == [1] * 100 + [Reason.QUOTA_EXCEEDED]

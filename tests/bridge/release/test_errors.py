@@ -73,4 +73,4 @@ def test_a_refusal_is_one_printable_line():
 
 def test_a_channel_error_says_whether_to_try_again():
     """Retryable unless it says otherwise."""
-    assert (True, False) == (ChannelError("x").retryable, ChannelError("x", retryable=False).retryable)
+    assert (ChannelError("x").retryable, ChannelError("x", retryable=False).retryable) == (True, False)

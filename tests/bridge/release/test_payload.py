@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import subprocess
+from itertools import pairwise
 
 import pytest
 from backports import zstd
@@ -21,7 +22,10 @@ DATA = compress(IMAGE, 16 * 1024)
 ARTIFACT = describe(IMAGE, DATA)
 
 
-def decode(data, artifact=ARTIFACT, start=Mark(), size=1000):
+START = Mark()
+
+
+def decode(data, artifact=ARTIFACT, start=START, size=1000):
     """All image bytes of `data`, fed in chunks of `size`."""
     decoder = ImageDecoder(artifact, start)
     pieces = [piece for at in range(0, len(data), size) for piece in decoder.feed(data[at : at + size])]
@@ -34,15 +38,15 @@ def test_any_chunking_decodes_to_the_image(cuts):
     """The network cuts the stream anywhere, also into nothing."""
     decoder = ImageDecoder(ARTIFACT)
     edges = [0, *sorted(cuts), len(DATA)]
-    pieces = [piece for a, b in zip(edges, edges[1:], strict=False) for piece in decoder.feed(DATA[a:b])]
+    pieces = [piece for a, b in pairwise(edges) for piece in decoder.feed(DATA[a:b])]
     decoder.finish()
 
-    assert IMAGE == b"".join(pieces)
+    assert b"".join(pieces) == IMAGE
 
 
 def test_byte_by_byte_decodes_to_the_image():
     """The slowest link there is."""
-    assert IMAGE == decode(DATA, size=1)
+    assert decode(DATA, size=1) == IMAGE
 
 
 def marks():
@@ -149,4 +153,4 @@ def test_the_zstd_program_reads_it_too(tmp_path):
     except FileNotFoundError:
         pytest.skip("the zstd program is not installed")
 
-    assert IMAGE == ran.stdout
+    assert ran.stdout == IMAGE

@@ -69,8 +69,8 @@ def test_a_release_with_two_approvals_of_two_is_accepted(kit):
     verdict = judge(follow(kit.pinned, ()), package.document, NOW, FACTS)
 
     assert package.release == verdict.accepted()
-    assert (2, 0) == (len(verdict.standing.signed), verdict.standing.missing)
-    assert (1, ROOT_EXPIRES) == (verdict.root_version, verdict.root_expires)
+    assert (len(verdict.standing.signed), verdict.standing.missing) == (2, 0)
+    assert (verdict.root_version, verdict.root_expires) == (1, ROOT_EXPIRES)
 
 
 def test_a_third_approval_does_no_harm(kit):
@@ -182,7 +182,7 @@ def test_a_refusal_still_tells_what_was_found_out(kit):
     """A release that lacks an approver shows what it is and who is missing."""
     verdict = judge(follow(kit.pinned, ()), signed(kit, signers=[]), NOW)
 
-    assert ("2.0.0", 2, 3) == (verdict.release.version, verdict.standing.missing, len(verdict.standing.unsigned))
+    assert (verdict.release.version, verdict.standing.missing, len(verdict.standing.unsigned)) == ("2.0.0", 2, 3)
 
 
 # --- what no signature covers -----------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ def test_an_old_root_changes_nothing():
     kit.rotate()
     trust = follow(kit.pinned, [*kit.later_roots, kit.pinned, *kit.later_roots])
 
-    assert (2, 2) == (trust.root.version, len(trust.chain))
+    assert (trust.root.version, len(trust.chain)) == (2, 2)
 
 
 def root_of(version, root_signers, release_signers, threshold=2, expires=ROOT_EXPIRES):
@@ -404,4 +404,4 @@ def test_the_day_of_expiry_is_exact(kit):
     last = EXPIRES - timedelta(seconds=1)
 
     assert judge(follow(kit.pinned, ()), document, last, FACTS).refusal is None
-    assert FailureCode.EXPIRED == refusal(kit, document, datetime(2027, 3, 1, tzinfo=UTC)).code
+    assert refusal(kit, document, datetime(2027, 3, 1, tzinfo=UTC)).code == FailureCode.EXPIRED

@@ -181,7 +181,7 @@ def test_refusals_are_the_services_own(simulator, iot, fleet):
     assert refusal(iot.list_jobs, maxResults=999)[0] == "InvalidRequestException"
 
 
-def test_lists_come_in_pages_and_by_filter(simulator, iot, fleet):
+def test_lists_come_in_pages_and_by_filter(iot, fleet):
     """nextToken leads through all; status and thing filters hold."""
     for number in range(5):
         iot.create_job(jobId=f"j{number}", targets=[fleet], document=DOCUMENT)
@@ -250,7 +250,8 @@ def test_the_data_plane_over_https_gives_documents_as_text(simulator, iot, fleet
     assert refusal(data.describe_job_execution, thingName="a", jobId="j")[:2] == ("TerminalStateException", 410)
 
 
-def test_the_rest_of_the_registry_is_motos(iot, fleet):
+@pytest.mark.usefixtures("fleet")
+def test_the_rest_of_the_registry_is_motos(iot):
     """Things carry attributes and a certificate as principal."""
     assert iot.describe_thing(thingName="a")["attributes"] == {"model": "m1"}
     assert len(iot.list_thing_principals(thingName="a")["principals"]) == 1

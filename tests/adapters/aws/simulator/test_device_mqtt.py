@@ -39,7 +39,7 @@ def test_a_device_takes_a_job_to_its_end(simulator, device, create_job, version)
     assert (job["status"], job["jobProcessDetails"]["numberOfSucceededThings"]) == ("COMPLETED", 1)
 
 
-def test_a_started_job_survives_a_reboot(simulator, create_job, device):
+def test_a_started_job_survives_a_reboot(create_job, device):
     """A new connection gets the same execution with its status details."""
     pump = device()
     create_job("j1", "pump")
@@ -253,7 +253,7 @@ def test_a_thing_cannot_touch_the_topics_of_another(simulator):
     assert puback.reason_code == mqtt5.PubackReasonCode.NOT_AUTHORIZED
 
 
-def test_telemetry_of_the_thing_itself_is_routed(simulator, device):
+def test_telemetry_of_the_thing_itself_is_routed(device):
     """Ordinary topics below dt/<thing> work as on any broker."""
     pump = device(version=4)
     got = queue.Queue()

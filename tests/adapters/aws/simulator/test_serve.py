@@ -46,7 +46,8 @@ print([each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]])
 """
 
 
-def test_another_process_reaches_it_through_the_environment_file(served, tmp_path):
+@pytest.mark.usefixtures("served")
+def test_another_process_reaches_it_through_the_environment_file(tmp_path):
     """Plain boto3 without a single argument."""
     command = f'. "{tmp_path}/otabridge-sim.env" && exec "{sys.executable}" -c \'{PROGRAM}\''
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
