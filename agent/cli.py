@@ -18,6 +18,7 @@ from agent.examine import examine
 from agent.folder import offer_in
 from agent.heart import StopRequested
 from agent.line import UnopenedChannel
+from agent.ports import Concluded, Step
 from agent.screen import Screen
 from agent.service import OFFER_SECONDS
 from agent.wiring import Agent, build, sole
@@ -33,7 +34,7 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code is described in `docs/reference/agent-cli.md`."""
-    chosen = _parser().parse_args(arguments)
+    chosen = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     handler: Handler = chosen.handler
     try:
@@ -53,11 +54,12 @@ def _complain(error: Exception, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; the reference pages are made from it, too."""
     parser = argparse.ArgumentParser(
         prog="otabridge-agent", description="Installs signed releases into the slot that does not run."
     )
-    parser.add_argument("--version", action="version", version=_version(), help="print the version")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}", help="print the version")
     parser.add_argument(
         "--config",
         type=Path,
@@ -130,7 +132,12 @@ def _install(config: AgentConfig, chosen: Arguments, screen: Screen) -> int:
 
 
 def _commit(config: AgentConfig, _: Arguments, screen: Screen) -> int:
-    return _at_work(config, lambda agent: screen.step(agent.engine.commit()))
+    def commit(agent: Agent) -> Step:
+        step = agent.engine.commit()
+        # The engine knows no channel here; resuming it delivers the report.
+        return agent.engine.resume(agent.line) if isinstance(step, Concluded) else step
+
+    return _at_work(config, lambda agent: screen.step(commit(agent)))
 
 
 def _rollback(config: AgentConfig, _: Arguments, screen: Screen) -> int:

@@ -153,13 +153,13 @@ def _channel(document: Table, path: Path) -> Table:
             f"{path}: channel.{extra[0] if extra else cloud} is not understood; "
             f"beside channel.cloud = {cloud!r} there is one table, [channel.{cloud}]"
         )
-    return {"channel": {"cloud": cloud, "settings": _with_absolute_paths(settings, path.parent)}}
+    return {"channel": {"cloud": cloud, "settings": _with_absolute_files(settings, path.parent)}}
 
 
-def _with_absolute_paths(settings: Mapping[str, object], folder: Path) -> Table:
-    """Which values are paths only the adapter knows; one that begins with `./` or `../` says so itself."""
+def _with_absolute_files(settings: Mapping[str, object], folder: Path) -> Table:
+    """By convention a cloud's field whose name ends in `_file` is a path."""
     return {
-        name: str(folder / value) if isinstance(value, str) and value.startswith(("./", "../")) else value
+        name: str(folder / value) if name.endswith("_file") and isinstance(value, str) else value
         for name, value in settings.items()
     }
 

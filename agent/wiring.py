@@ -23,13 +23,14 @@ from agent.fetch import HttpDownload, Limits
 from agent.folder import FolderDownload
 from agent.health import CommandHealth
 from agent.heart import BeatingDisk, Heart
+from agent.journal import Journal, Record
 from agent.line import Line, UnopenedChannel
 from agent.link import Links
 from agent.notify import Notifier, watchdog_seconds
 from agent.pace import Timing
 from agent.ports import Download, Health, Identity, Ports
 from agent.service import Service
-from agent.slots import BootLoader
+from agent.slots import BootLoader, Slot
 from bridge.release.errors import ChannelError, DownloadError, OtabridgeError
 from bridge.release.trust import MAX_ROOT_BYTES
 
@@ -75,9 +76,10 @@ def build(config: AgentConfig, *, from_folder: bool = False) -> Agent:
     timing = Timing(sleep=heart.sleep, beat=heart.beat)
     disk = BeatingDisk(SystemDisk(), heart.beat)
     firmware = firmware_of(config.slots, disk)
+    journal = config.state.directory / JOURNAL
     line = Line(lambda: _open_channel(config))
     download = FolderDownload(timing) if from_folder else _http(config, timing)
-    health = CommandHealth(config.health, timing, lambda: _facts(engine, firmware.boots))
+    health = CommandHealth(config.health, timing, lambda: _facts(firmware.boots, disk, journal))
     ports = Ports(
         disk=disk,
         boots=firmware.boots,
@@ -86,7 +88,7 @@ def build(config: AgentConfig, *, from_folder: bool = False) -> Agent:
         board=CommandBoard(config.reboot.command, timing, firmware.boot_id),
         clock=lambda: datetime.now(UTC),
     )
-    engine = Engine(identity_of(config), ports, config.state.directory / JOURNAL)
+    engine = Engine(identity_of(config), ports, journal)
     supervised = not config.reboot.command
     service = Service(engine, line, heart, notifier, timing, supervised=supervised)
     return Agent(config, firmware.boots, engine, line, heart, service)
@@ -181,13 +183,28 @@ def _connections(settings: DownloadSettings) -> Connections:
         raise ConfigError(str(error)) from error
 
 
-def _facts(engine: Engine, boots: BootLoader) -> Mapping[str, str]:
-    status = engine.status()
+def _facts(boots: BootLoader, disk: Disk, journal: Path) -> Mapping[str, str]:
+    """What the health checks are told; during a trial boot the version is that of the release on trial."""
+    running = boots.booted()
     return {
-        "OTABRIDGE_SLOT": status.booted,
-        "OTABRIDGE_SLOT_DEVICE": str(boots.device(status.booted)),
-        "OTABRIDGE_RELEASE_VERSION": status.version,
+        "OTABRIDGE_SLOT": running,
+        "OTABRIDGE_SLOT_DEVICE": str(boots.device(running)),
+        "OTABRIDGE_RELEASE_VERSION": _version_in(_record(disk, journal), running),
     }
+
+
+def _record(disk: Disk, path: Path) -> Record:
+    journal = Journal(disk, path)
+    journal.load()
+    return journal.record
+
+
+def _version_in(record: Record, slot: Slot) -> str:
+    plan = None if record.update is None else record.update.plan
+    if plan is not None and plan.target is slot:
+        return plan.goal.version
+    holding = record.holding(slot)
+    return "" if holding is None else holding.version
 
 
 def _pinned_root(path: Path) -> bytes:

@@ -47,23 +47,12 @@ class Publisher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """What could not be done in this pass, and `where`."""
-
-    where: str
-    error: FleetError
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.error}"
-
-
-@dataclass(frozen=True, slots=True)
 class Pass:
-    """What one pass left behind. `decision` is None where nothing was to be decided."""
+    """What one pass left behind. `decision` is None where nothing was to be decided; `troubles` are what fleets refused."""
 
     record: Record
     decision: Decision | None = None
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[FleetError, ...] = ()
 
     @property
     def is_settled(self) -> bool:
@@ -129,8 +118,8 @@ class Controller:
             if self._store.state(name) is not done.record.state:  # aborted while orders were being started
                 done = self._pass(self._store.load(name))
         for trouble in done.troubles:
-            if not trouble.error.retryable:
-                raise FleetError(f"rollout {name} is {done.record.state}; {trouble}") from trouble.error
+            if not trouble.retryable:
+                raise FleetError(f"rollout {name} is {done.record.state}; {trouble}") from trouble
         return done
 
     def abort(self, name: str, reason: str) -> Pass:
@@ -175,7 +164,7 @@ class Controller:
             try:
                 record = self._prepare(record)
             except FleetError as error:
-                return Pass(record, troubles=(Trouble("publishing", error),))
+                return Pass(record, troubles=(error,))
         sight, troubles = self._observe(record)
         decision = decide(record.plan, record.stage, sight)
         record = self._save(record, sight, decision)
@@ -189,14 +178,14 @@ class Controller:
         running = replace(record, state=State.RUNNING, reason=reason, updated=self._clock())
         return self._store.save(running, [self._entry(record, Act.PUBLISHED, reason)])
 
-    def _observe(self, record: Record) -> tuple[Sight, list[Trouble]]:
-        tallies, unseen, troubles = dict(record.tallies), dict[Place, str](), list[Trouble]()
+    def _observe(self, record: Record) -> tuple[Sight, list[FleetError]]:
+        tallies, unseen, troubles = dict(record.tallies), dict[Place, str](), list[FleetError]()
         for place in record.plan.places(record.stage):
             try:
                 tally = self._fleet(place.fleet).tally(record.plan.key(place.stage))
             except FleetError as error:
                 unseen[place] = str(error)
-                troubles.append(Trouble(f"fleet {place.fleet}", error))
+                troubles.append(error)
                 continue
             if tally is not None:
                 tallies[place] = tally
@@ -228,12 +217,12 @@ class Controller:
             return self._store.save(held)
         return self._store.save(held, [self._entry(record, Act.HELD, f"{kind}: {reason}", _facts(evidence))])
 
-    def _act(self, record: Record, sight: Sight) -> tuple[Trouble, ...]:
+    def _act(self, record: Record, sight: Sight) -> tuple[FleetError, ...]:
         if record.state is State.RUNNING:
             return self._start(record, sight.unseen)
         return self._close(record)
 
-    def _start(self, record: Record, unseen: Mapping[Place, str]) -> tuple[Trouble, ...]:
+    def _start(self, record: Record, unseen: Mapping[Place, str]) -> tuple[FleetError, ...]:
         """Start the orders of the current stage that no fleet has a tally of yet."""
         missing = [place for place in record.plan.places(record.stage) if place not in record.tallies]
         return self._each((place for place in missing if place not in unseen), lambda place: self._order(record, place))
@@ -252,7 +241,7 @@ class Controller:
         )
         self._fleet(place.fleet).start(order)
 
-    def _close(self, record: Record) -> tuple[Trouble, ...]:
+    def _close(self, record: Record) -> tuple[FleetError, ...]:
         """Withdraw what may still be offered. A completed rollout has nothing: all its devices ended."""
         if record.state is State.COMPLETED:
             return ()
@@ -262,14 +251,14 @@ class Controller:
             maybe_open, lambda place: self._fleet(place.fleet).stop(record.plan.key(place.stage), record.reason)
         )
 
-    def _each(self, places: Iterable[Place], act: Callable[[Place], None]) -> tuple[Trouble, ...]:
+    def _each(self, places: Iterable[Place], act: Callable[[Place], None]) -> tuple[FleetError, ...]:
         """Act on every place, whatever happens at the others."""
         troubles = []
         for place in places:
             try:
                 act(place)
             except FleetError as error:
-                troubles.append(Trouble(f"fleet {place.fleet}", error))
+                troubles.append(error)
         return tuple(troubles)
 
     def _fleet(self, name: str) -> Fleet:

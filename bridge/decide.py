@@ -67,7 +67,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Could not be measured: `why` names the fleets."""
+    """Could not be measured: `why` is what the silent fleets said."""
 
     kind: ClassVar[str] = "unknown"
 
@@ -146,9 +146,9 @@ def assess(plan: Plan, stage: int, sight: Sight, evidence: Evidence) -> Verdict:
     if evidence.bad > evidence.limit:
         return Failed()
     places = plan.places(stage)
-    silent = [f"fleet {place.fleet}: {sight.unseen[place]}" for place in places if place in sight.unseen]
+    silent = [sight.unseen[place] for place in places if place in sight.unseen]
     if silent:
-        return Unknown("could not ask " + "; ".join(silent))
+        return Unknown("could not ask every fleet: " + "; ".join(silent))
     if any(place not in sight.tallies for place in places):
         return Pending()
     if evidence.ended < evidence.devices:

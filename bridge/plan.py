@@ -6,7 +6,7 @@ Nothing is created here, in no cloud and no store; a plan may be made as often a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ import msgspec
 from bridge.cohort import split
 from bridge.errors import UsageError
 from bridge.files import read_bounded
-from bridge.fleet import Fleet, FleetError
+from bridge.fleet import Fleet
 from bridge.release.manifest import MAX_RELEASE_BYTES, Release, parse
 from bridge.release.trust import read_release
 from bridge.rollout import Cohort, Plan, PlannedStage, Rollout
@@ -49,15 +49,14 @@ class Request:
         return hashlib.sha256(self.signed.document).hexdigest()
 
 
-def read_request(file: Path, fleets: Iterable[str]) -> Request:
+def read_request(file: Path, fleets: Collection[str]) -> Request:
     """The rollout `file` and its release. `fleets` are the names in the configuration.
 
     Raises:
         UsageError: a file cannot be read, or asks for something impossible.
         ReleaseError: the release is none.
     """
-    rollout = read_rollout(file)
-    _check_fleets(rollout, fleets, file)
+    rollout = read_rollout(file, fleets)
     return Request(rollout, read_signed_release(rollout, file))
 
 
@@ -72,13 +71,6 @@ def read_signed_release(rollout: Rollout, file: Path) -> SignedRelease:
     path = path / "release.json" if path.is_dir() else path
     document = read_bounded(path, MAX_RELEASE_BYTES, f"{file}: release:")
     return SignedRelease(path.parent.resolve(), document, parse(read_release(document).signed))
-
-
-def _check_fleets(rollout: Rollout, known: Iterable[str], where: Path) -> None:
-    missing = [name for name in rollout.fleets if name not in set(known)]
-    if missing:
-        listed = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"{where}: fleets: {', '.join(missing)} not in the configuration; configured fleets: {listed}")
 
 
 def make_plan(request: Request, fleets: Mapping[str, Fleet]) -> Plan:
@@ -132,10 +124,7 @@ def differences(old: Plan, request: Request) -> tuple[str, ...]:
 
 
 def _devices(fleet: Fleet, group: str | None) -> list[str]:
-    try:
-        listed = list(islice(fleet.devices(group), MAX_DEVICES + 1))
-    except FleetError as error:
-        raise FleetError(f"fleet {fleet.name}: {error}", retryable=error.retryable) from error
+    listed = list(islice(fleet.devices(group), MAX_DEVICES + 1))
     if len(listed) > MAX_DEVICES:
         raise UsageError(f"fleet {fleet.name} lists more than {MAX_DEVICES} devices; name a group in the rollout file")
     return listed

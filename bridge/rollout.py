@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 """Lower-case words with dashes, at most 40 characters: it becomes part of job and group names (AWS: 64)."""
 Percent = Annotated[float, msgspec.Meta(gt=0, le=100)]
 

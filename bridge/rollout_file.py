@@ -7,7 +7,7 @@ while it is parsed, before anything is built from it; only YAML's plain types ex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,21 +32,21 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 
 
-def read_rollout(path: Path) -> Rollout:
-    """The rollout that the file at `path` asks for.
+def read_rollout(path: Path, fleets: Collection[str]) -> Rollout:
+    """The rollout that the file at `path` asks for; `fleets` are the names in the configuration.
 
     Raises:
         UsageError: it cannot be read, is no YAML, breaks a limit, or asks for something impossible; names file, line,
             field and what would be right.
     """
-    return parse_rollout(_read(path), str(path))
+    return parse_rollout(_read(path), str(path), fleets)
 
 
-def parse_rollout(text: str, where: str) -> Rollout:
-    """The rollout in `text`; `where` is the file's name for messages. Raises: UsageError."""
+def parse_rollout(text: str, where: str, fleets: Collection[str]) -> Rollout:
+    """As `read_rollout`, from `text`; `where` is the file's name for messages. Raises: UsageError."""
     try:
         _require_bounds(text, where)
-        return _build(text, where)
+        return _build(text, where, fleets)
     except yaml.YAMLError as error:
         raise UsageError(_explain_yaml(error, where)) from error
 
@@ -74,7 +74,7 @@ def _require_bounds(text: str, where: str) -> None:
             )
 
 
-def _build(text: str, where: str) -> Rollout:
+def _build(text: str, where: str, fleets: Collection[str]) -> Rollout:
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
@@ -85,7 +85,8 @@ def _build(text: str, where: str) -> Rollout:
     finally:
         loader.dispose()
     rollout = _convert(document, lines, where)
-    _check(rollout, lines, where)
+    _check_stages(rollout, lines, where)
+    _check_fleets(rollout, lines, where, fleets)
     return rollout
 
 
@@ -150,15 +151,20 @@ def _at(where: str, lines: Lines, path: tuple[Step, ...], what: str) -> str:
     return f"{where}:{line}: {name + ': ' if name else ''}{what}"
 
 
-def _check(rollout: Rollout, lines: Lines, where: str) -> None:
-    """What one field alone cannot show."""
+def _check_stages(rollout: Rollout, lines: Lines, where: str) -> None:
     for index, (before, stage) in enumerate(pairwise(rollout.stages), start=1):
         if stage.percent <= before.percent:
             what = (
                 f"{stage.percent:g} does not exceed the stage before ({before.percent:g}); percentages are cumulative"
             )
             raise UsageError(_at(where, lines, ("stages", index, "percent"), what))
+
+
+def _check_fleets(rollout: Rollout, lines: Lines, where: str, known: Collection[str]) -> None:
     for index, name in enumerate(rollout.fleets):
+        if name not in known:
+            what = f"no fleet {name} in the configuration; it has: {', '.join(sorted(known)) or 'none'}"
+            raise UsageError(_at(where, lines, ("fleets", index), what))
         if name in rollout.fleets[:index]:
             raise UsageError(_at(where, lines, ("fleets", index), f"fleet {name} is named twice; name it once"))
 

@@ -161,6 +161,10 @@ def import_key(uri: str, name: str, secrets: Secrets) -> OwnedKey:
     scheme, _, rest = uri.partition(":")
     if not is_uri(uri):
         raise UsageError(f"key URI {uri!r}: begin with one of {', '.join(f'{each}:' for each in EXTRAS)}")
+    if scheme == "azurekms" and "/" not in rest:
+        raise UsageError(f"key URI {uri!r}: write azurekms:VAULT/KEY")
+    if scheme == "hsm" and not rest.isdecimal() and rest:
+        raise UsageError(f"key URI {uri!r}: write hsm: or hsm:SLOT with the slot's number")
     full, key = _foreign(uri, lambda: _import(scheme, rest, secrets))
     return OwnedKey(key, name, full)
 

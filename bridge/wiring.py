@@ -15,7 +15,7 @@ from threading import Event
 
 from bridge.config import Config
 from bridge.controller import Controller, OpenFleet, Wait
-from bridge.fleet import Fleet, FleetError
+from bridge.fleet import Fleet
 from bridge.folder import Examination, Step, examine
 from bridge.publish import Sending, publish
 from bridge.release.trust import Trust
@@ -78,10 +78,9 @@ class TrustedPublisher:
     def publish(self, folder: Path, fleets: Sequence[Fleet]) -> None:
         """As `bridge.controller.Publisher`; an error that waiting cannot cure is raised before one that it may."""
         deliveries = publish(folder, self._examine(folder), fleets, self._progress.sent)
-        problems = [(each.problem.retryable, each.fleet, each.problem) for each in deliveries if each.problem]
+        problems = [each.problem for each in deliveries if each.problem]
         if problems:
-            retryable, fleet, problem = min(problems, key=lambda each: each[0])
-            raise FleetError(f"fleet {fleet}: {problem}", retryable=retryable) from problem
+            raise min(problems, key=lambda problem: problem.retryable)
 
     def _examine(self, folder: Path) -> Examination:
         if folder not in self._examined:

@@ -93,7 +93,9 @@ def _once() -> bool:
 def _explain_interrupt(name: str, file: Path) -> None:
     messages.print(
         f"otabridge: interrupted. Devices that were offered the release go on; no further stage begins until\n"
-        f"`otabridge rollout apply {file}` is run again. To withdraw the offers: `otabridge rollout abort {name}`"
+        f"`otabridge rollout apply {file}` is run again. To withdraw the offers: `otabridge rollout abort {name}`",
+        markup=False,
+        soft_wrap=True,
     )
 
 
@@ -101,7 +103,7 @@ def _report(config: Config, done: Pass, output: Output, *, wait: bool) -> None:
     """The status to stdout, then the end as an exit code."""
     _show_status(config, done.record, output)
     for trouble in done.troubles:
-        messages.print(f"warning: {trouble}", markup=False)
+        messages.print(f"warning: {trouble}", markup=False, soft_wrap=True)
     _raise_end(done, wait=wait)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from bridge.cli.console import messages
@@ -26,7 +27,7 @@ class RolloutProgress:
             return
         seen, plan = done.decision.evidence, done.record.plan
         task = self._task(f"stage {seen.stage} of {len(plan.stages)}")
-        note = "; ".join([done.decision.reason, *(f"[yellow]{trouble}[/yellow]" for trouble in done.troubles)])
+        note = escape("; ".join([done.decision.reason, *map(str, done.troubles)]))
         self._progress.update(task, total=seen.devices, completed=seen.ended, note=note)
 
     def _read(self, count: int) -> None:

@@ -74,7 +74,18 @@ class Workshop:
         folder = self.folder / "releases" / version
         self.commands.run(
             *("release", "build", "--image", str(image), "--name", "demo-os", "--version", version),
-            *("--sequence", str(sequence), "--model", MODEL, "--hardware", HARDWARE, "--out", str(folder)),
+            *(
+                "--sequence",
+                str(sequence),
+                "--model",
+                MODEL,
+                "--hardware",
+                HARDWARE,
+                "--level",
+                "3",
+                "--out",
+                str(folder),
+            ),
         )
         for name in APPROVERS:
             self.commands.run("release", "sign", str(folder), "--key", f"{name}.pem", "--trust", "trust")

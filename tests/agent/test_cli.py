@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import http.server
 import json
 import os
 import random
@@ -11,9 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,12 +27,13 @@ from agent.channel import Offer
 from agent.config import PATH_VARIABLE
 from agent.disk import SystemDisk
 from agent.slots import Slot
-from bridge.release.errors import ChannelError
+from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Progress, Report
 from tests.releases import HARDWARE, MODEL, Package, ReleaseKit
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference/agent-cli.md"
 PROGRAM = (sys.executable, "-m", "agent.cli")
+ARTIFACT = "rootfs.img.zst"
 OLD = b"old image" * 1000
 NEW = random.Random(3).randbytes(300_000)
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
@@ -57,8 +61,8 @@ cloud = "aws"
 endpoint = "127.0.0.1"
 port = 1
 thing = "device-1"
-certificate = "./none.pem"
-key = "./none.pem"
+certificate_file = "device.pem"
+key_file = "device.key"
 
 [health]
 settle_seconds = 0
@@ -169,6 +173,29 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     return cloud
 
 
+class Files(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, quietly and without ranges."""
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[str]:
+    """The URL under which the release folder is served."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def offer_of(folder: Path, store: str) -> Offer:
+    """The release in `folder` as a cloud would offer it."""
+    return Offer("job-1", (folder / "release.json").read_bytes(), (), {ARTIFACT: f"{store}/{ARTIFACT}"})
+
+
 def test_install_restart_prove(device: Device, folder: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
     """From a folder to a committed release: installed, restarted, proved; and a second time there is nothing to do."""
     assert device.run("install", str(folder)) == 75
@@ -183,9 +210,9 @@ def test_install_restart_prove(device: Device, folder: Path, cloud: Cloud, capsy
     assert device.restart() is Slot.B
 
 
-def test_unhealthy_release_falls_back(device: Device, folder: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.usefixtures("cloud")
+def test_unhealthy_release_falls_back(device: Device, folder: Path, capsys: pytest.CaptureFixture[str]):
     """A trial boot that is not healthy leads back to the old slot, and the exit code says so."""
-    assert cloud.offers == []
     device.configure(healthy="'old image'")
     assert device.run("install", str(folder)) == 75
     assert device.restart() is Slot.B
@@ -195,6 +222,35 @@ def test_unhealthy_release_falls_back(device: Device, folder: Path, cloud: Cloud
 
     assert device.run("once") == 19
     assert "fell-back: slot a runs 1.0.0 (health check image failed with exit status 1" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("cloud")
+def test_checks_know_what_they_prove(device: Device, folder: Path):
+    """A check is told slot and version of the release on trial, not of the one before it."""
+    check = 'command = ["sh", "-c", "test $OTABRIDGE_SLOT$OTABRIDGE_RELEASE_VERSION = b2.0.0"]'
+    device.configure(more=f'[[health.checks]]\nname = "version"\n{check}\nretries = 0\n')
+    assert device.run("install", str(folder)) == 75
+    device.restart()
+
+    assert device.run("once") == 0
+
+
+def test_release_without_a_channel_falls_back(device: Device, folder: Path, cloud: Cloud, monkeypatch, capsys):
+    """A trial boot in which the agent cannot set up its channel is left: no other release could ever replace it."""
+
+    def broken(_name: str, _settings: object) -> Cloud:
+        raise ChannelError("the SDK is not installed", retryable=False)
+
+    assert device.run("install", str(folder)) == 75
+    device.restart()
+    with monkeypatch.context() as patch:
+        patch.setattr("agent.wiring.open_channel", broken)
+        assert device.run("once") == 75
+    assert device.restart() is Slot.A
+    capsys.readouterr()
+    assert device.run("once") == 19
+    assert "the agent cannot set up its channel: the SDK is not installed" in capsys.readouterr().out
+    assert cloud.reports == []
 
 
 def test_offer_of_the_cloud(device: Device, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
@@ -211,9 +267,9 @@ def test_offer_of_the_cloud(device: Device, cloud: Cloud, capsys: pytest.Capture
     assert device.slot(Slot.B)[:9] == b"\0" * 9
 
 
-def test_no_offer(device: Device, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.usefixtures("cloud")
+def test_no_offer(device: Device, capsys: pytest.CaptureFixture[str]):
     """Without an offer `once` is done."""
-    assert cloud.offers == []
     assert device.run("once", "--timeout", "0") == 0
     assert capsys.readouterr().out == "nothing to do: no offer\n"
 
@@ -226,12 +282,25 @@ def test_cloud_out_of_reach(device: Device, cloud: Cloud, capsys: pytest.Capture
     assert capsys.readouterr() == ("", "otabridge-agent: no route to the broker\n")
 
 
-def test_run_ends_for_a_restart(device: Device, folder: Path, cloud: Cloud):
-    """A supervised agent ends with 75 once the update needs a restart."""
-    package = device.kit.package(NEW, expires=FAR)
-    cloud.offers = [Offer("job-1", package.document, (), {package.artifact.name: (folder / "x").as_uri()})]
+def test_run_ends_for_a_restart(device: Device, folder: Path, cloud: Cloud, store: str):
+    """The service fetches the offered release over HTTP, ends with 75 for the restart, and reports after it."""
+    cloud.offers = [offer_of(folder, store), ChannelError("the test ends here", retryable=False)]
+    device.configure(more="[download]\nallow_http = true\n")
 
-    assert device.run("run") != 75 or cloud.reports == []
+    assert device.run("run") == 75
+    assert device.slot(Slot.B)[: len(NEW)] == NEW
+    assert device.restart() is Slot.B
+    assert device.run("once") == 0
+    assert [(report.outcome, report.slot, report.version) for report in cloud.reports] == [("installed", "b", "2.0.0")]
+
+
+def test_http_needs_permission(device: Device, folder: Path, cloud: Cloud, store: str, capsys):
+    """Without leave an http URL is refused before anything is asked for, and the report says which setting matters."""
+    cloud.offers = [offer_of(folder, store)]
+
+    assert device.run("once") == 1
+    assert "must come over https, not 'http' (download.allow_http permits http)" in capsys.readouterr().out
+    assert [report.code for report in cloud.reports] == [FailureCode.LINK_REFUSED]
 
 
 @pytest.mark.parametrize(
@@ -256,9 +325,9 @@ def test_refusals(device: Device, capsys: pytest.CaptureFixture[str], change: Ma
     assert device.slot(Slot.B)[:9] == b"\0" * 9
 
 
-def test_rotated_root_in_the_folder(device: Device, cloud: Cloud):
+@pytest.mark.usefixtures("cloud")
+def test_rotated_root_in_the_folder(device: Device):
     """A folder brings the roots that a device needs to believe newer keys."""
-    assert cloud.offers == []
     device.kit.rotate()
     folder = device.publish(device.kit.package(NEW, expires=FAR))
 
@@ -284,9 +353,9 @@ def test_damaged_folder(
     assert message in printed.out + printed.err
 
 
-def test_commit_and_rollback_by_hand(device: Device, folder: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.usefixtures("cloud")
+def test_commit_and_rollback_by_hand(device: Device, folder: Path, capsys: pytest.CaptureFixture[str]):
     """A person may commit a trial boot, and later go back to the other slot."""
-    assert cloud.offers == []
     assert device.run("commit") == 1
     assert "otabridge-agent: slot a is not on trial: there is nothing to commit" in capsys.readouterr().err
     device.run("install", str(folder))
@@ -299,9 +368,9 @@ def test_commit_and_rollback_by_hand(device: Device, folder: Path, cloud: Cloud,
     assert device.run("once") == 0
 
 
-def test_status(device: Device, folder: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.usefixtures("cloud")
+def test_status(device: Device, folder: Path, capsys: pytest.CaptureFixture[str]):
     """The status tells the slots apart, for people and for programs, while an update is under way."""
-    assert cloud.offers == []
     device.run("install", str(folder))
     device.restart()
     capsys.readouterr()
@@ -309,7 +378,7 @@ def test_status(device: Device, folder: Path, cloud: Cloud, capsys: pytest.Captu
     assert device.run("status") == 0
     text = capsys.readouterr().out
     assert "slot a     1.0.0 (default, committed)" in text
-    assert "slot b     gateway-os 2.0.0 (runs, on trial)" in text
+    assert "slot b     unknown (runs, on trial)" in text
     assert device.run("--output", "json", "status") == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["booted"], answer["default"], answer["trial"]) == ("b", "a", "b")
@@ -362,9 +431,9 @@ def test_missing_sdk(device: Device, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "pip install 'otabridge[device-aws]'" in capsys.readouterr().err
 
 
-def test_one_agent_at_a_time(device: Device, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.usefixtures("cloud")
+def test_one_agent_at_a_time(device: Device, capsys: pytest.CaptureFixture[str]):
     """While the service works, a second agent does not touch the slots; it may look."""
-    assert cloud.offers == []
     (device.folder / "state").mkdir()
     with (device.folder / "state/lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -436,35 +505,51 @@ def test_command_itself(device: Device, folder: Path):
     assert re.fullmatch(r"otabridge-agent: .*none\.toml cannot be read .*\n", done.stderr)
 
 
-def test_service_stops_on_sigterm(device: Device):
-    """The service says that it is ready, works on while no cloud answers, and stops cleanly when told to."""
+@pytest.fixture
+def service(device: Device) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]:
+    """The service as systemd starts it, and systemd's end of the notification socket."""
     address = str(device.folder / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(address)
         manager.settimeout(60)
-        process = subprocess.Popen(
-            [*PROGRAM, *device.arguments("run")],
-            env={**os.environ, "NOTIFY_SOCKET": address},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        said = [manager.recv(4096).decode()]
-        while not said[-1].startswith("STATUS=") or "next try" not in said[-1]:
-            said.append(manager.recv(4096).decode())
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        line = [*PROGRAM, *device.arguments("run")]
+        environment = {**os.environ, "NOTIFY_SOCKET": address, "WATCHDOG_USEC": "4000000"}
+        with subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            yield process, manager
+            process.kill()
+
+
+def test_service_stops_on_sigterm(device: Device, service: tuple[subprocess.Popen[str], socket.socket]):
+    """The service says that it is ready, works on while no cloud answers, and stops cleanly when told to."""
+    process, manager = service
+    for name in ("device.pem", "device.key"):
+        (device.folder / name).write_text("no certificate")
+    said = [manager.recv(4096).decode()]
+    while said[-1] != "STATUS=waiting for an offer":
+        said.append(manager.recv(4096).decode())
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    while said[-1] != "STOPPING=1":
         said.append(manager.recv(4096).decode())
 
     assert said[0] == "READY=1"
-    assert said[-1] == "STOPPING=1"
+    assert "WATCHDOG=1" in said
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+def test_version(capsys: pytest.CaptureFixture[str]):
+    """The version is that of the distribution."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("otabridge-agent ")
 
 
 def test_reference_is_complete():
     """The reference names exactly the commands, options and exit codes that there are."""
     text = REFERENCE.read_text()
-    parser = cli._parser()
+    parser = cli.build_parser()
     commands = parser._subparsers._group_actions[0].choices
     options = {option for action in parser._actions for option in action.option_strings}
     options |= {o for command in commands.values() for action in command._actions for o in action.option_strings}

@@ -50,15 +50,15 @@ def test_defaults(file: Path):
 
 def test_paths_start_from_the_file(file: Path, monkeypatch: pytest.MonkeyPatch):
     """Relative paths mean the same from whichever folder the agent is started."""
-    file.write_text(LEAST + '[channel.aws]\nkey = "./keys/key.pem"\nca = "/etc/ca.pem"\nthing = "device-1"\n')
+    file.write_text(LEAST + '[channel.aws]\nkey_file = "keys/key.pem"\nca_file = "/etc/ca.pem"\nthing = "device-1"\n')
     monkeypatch.chdir(file.parent)
     config = load(Path("agent.toml"))
 
     assert config.trust.root == file.parent / "root.json"
     assert config.slots.directory == file.parent / "slots"
     assert config.channel.settings == {
-        "key": str(file.parent / "keys/key.pem"),
-        "ca": "/etc/ca.pem",
+        "key_file": str(file.parent / "keys/key.pem"),
+        "ca_file": "/etc/ca.pem",
         "thing": "device-1",
     }
 

@@ -159,9 +159,12 @@ class FakeFleet:
 
     @contextmanager
     def _call(self, name: str) -> Iterator[None]:
-        self.hook(f"{name} begins")
-        yield
-        self.hook(f"{name} ends")
+        try:
+            self.hook(f"{name} begins")
+            yield
+            self.hook(f"{name} ends")
+        except FleetError as error:
+            raise FleetError(f"fleet {self.name}: {error}", retryable=error.retryable) from error
 
 
 class FaultyStore(Store):

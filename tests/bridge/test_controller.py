@@ -187,6 +187,41 @@ def test_an_abort_in_the_middle_of_a_pass_starts_no_further_order(world):
     assert world.factory.offered == []
 
 
+def test_aborts_and_passes_that_cross_each_other_end_in_one_abort(world):
+    """The state changes between the look and the write, in both directions; the first reason stays."""
+    world.apply(passes=2)
+    crossed = []
+
+    def cross(call: str) -> None:
+        if call == "load ends" and len(crossed) < 2:
+            crossed.append(call)
+            other = World(world.folder).process()
+            other.step("gates") if len(crossed) == 1 else other._record_abort("gates", "first")
+
+    world.process(cross)._record_abort("gates", "second")
+    world.process().abort("gates", "third")
+
+    assert len(crossed) == 2
+    assert world.record().reason == "first"
+    assert world.history().count("aborted") == 1
+
+
+def test_an_abort_between_look_and_decision_wins(world):
+    """What the pass decided on old facts is thrown away."""
+    world.apply(passes=2)
+    aborted = []
+
+    def abort_once(call: str) -> None:
+        if call == "save begins" and not aborted:
+            aborted.append(call)
+            World(world.folder).process()._record_abort("gates", "heat wave")
+
+    done = world.process(abort_once).step("gates")
+
+    assert done.record.state is State.ABORTED
+    assert not any(order.open for fleet in world.fleets.values() for order in fleet.orders.values())
+
+
 def test_a_completed_rollout_cannot_be_aborted(world):
     """There is nothing to withdraw; its good record stays."""
     world.apply()
@@ -210,7 +245,7 @@ def test_an_unreachable_fleet_holds_the_rollout(world):
     assert isinstance(held.decision, Hold)
     assert isinstance(held.decision.verdict, Unknown)
     assert held.record.unknown_passes == 4
-    assert "could not ask fleet factory: throttled" in held.record.reason
+    assert "could not ask every fleet: fleet factory: throttled" in held.record.reason
     assert offered == 2
     assert done.record.state is State.COMPLETED
     assert done.record.unknown_passes == 0
@@ -307,7 +342,7 @@ def test_a_fleet_whose_settings_broke_does_not_keep_the_others_from_stopping(wor
 
     controller._open = broken
 
-    with pytest.raises(FleetError, match=r"gates is aborted; fleet factory: fleets\.factory\.region is missing"):
+    with pytest.raises(FleetError, match=r"gates is aborted; fleets\.factory\.region is missing"):
         controller.abort("gates", "heat wave")
 
     assert not any(order.open for order in world.depot.orders.values())

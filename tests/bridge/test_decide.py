@@ -51,8 +51,8 @@ CASES = {
     "failures of two fleets add up": (seen(0, Tally(failed=1, running=1), Tally(failed=1)), Stop, "2 devices failed"),
     "failures count while others run": (seen(1, Tally(failed=2, running=2), Tally(waiting=4)), Stop, "2 devices"),
     "failures count while a fleet is silent": (seen(1, Tally(failed=2), silent="gone"), Stop, "2 devices failed"),
-    "a silent fleet": (seen(0, GOOD2, silent="throttled"), Unknown, "could not ask fleet depot: throttled"),
-    "a silent fleet with an old tally": (seen(0, GOOD2, GOOD1, silent="throttled"), Unknown, "fleet depot: throttled"),
+    "a silent fleet": (seen(0, GOOD2, silent="throttled"), Unknown, "could not ask every fleet: throttled"),
+    "a silent fleet with an old tally": (seen(0, GOOD2, GOOD1, silent="throttled"), Unknown, "every fleet: throttled"),
     "all installed": (seen(0, GOOD2, GOOD1), Advance, "3 of 3 devices installed, 0 bad of 1"),
     "one device was taken out of service": (
         seen(1, Tally(installed=3, withdrawn=1), Tally(installed=4)),

@@ -16,9 +16,10 @@ from bridge.release.errors import MalformedRelease
 from bridge.rollout import Budget, Stage
 from bridge.rollout_file import MAX_FILE_BYTES, parse_rollout, read_rollout
 from tests.bridge.fakes import FakeFleet, Refuse
-from tests.bridge.worlds import ids, new_request, new_rollout
+from tests.bridge.worlds import ids, new_request
 from tests.releases import ReleaseKit
 
+FLEETS = ("factory", "depot")
 GOOD = """\
 name: gates
 release: releases/2.0.0
@@ -34,7 +35,7 @@ budget:
 
 def test_a_rollout_file_is_read():
     """All that the example says, defaults for the rest."""
-    rollout = parse_rollout(GOOD, "rollout.yaml")
+    rollout = parse_rollout(GOOD, "rollout.yaml", FLEETS)
 
     assert rollout.name == "gates"
     assert rollout.fleets == ("factory", "depot")
@@ -65,6 +66,10 @@ WRONG = {
     "a name that the clouds refuse": (
         GOOD.replace("gates", "Gates 2"),
         "rollout.yaml:1: name: must be lower-case letters, digits and dashes, at most 40 characters",
+    ),
+    "a name with a line break": (
+        GOOD.replace("gates", '"gates\\n"'),
+        "rollout.yaml:1: name: must be lower-case letters",
     ),
     "a stage of nobody": (
         GOOD.replace("percent: 10\n", "percent: 0\n"),
@@ -121,7 +126,7 @@ def test_a_wrong_file_is_refused_with_its_line_and_what_would_be_right(case):
     text, message = WRONG[case]
 
     with pytest.raises(UsageError) as refusal:
-        parse_rollout(text, "rollout.yaml")
+        parse_rollout(text, "rollout.yaml", FLEETS)
 
     assert message in str(refusal.value)
     assert refusal.value.exit_code == 2
@@ -131,7 +136,7 @@ def test_a_wrong_file_is_refused_with_its_line_and_what_would_be_right(case):
 def test_no_text_does_anything_but_be_refused(text):
     """Whatever is in the file, the answer is a sentence."""
     with pytest.raises(UsageError, match=r"^f\.yaml"):
-        parse_rollout(text, "f.yaml")
+        parse_rollout(text, "f.yaml", FLEETS)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
@@ -141,11 +146,11 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     foreign.write_bytes(b"name: caf\xe9\n")
 
     with pytest.raises(UsageError, match=r"missing\.yaml cannot be read: No such file"):
-        read_rollout(tmp_path / "missing.yaml")
+        read_rollout(tmp_path / "missing.yaml", FLEETS)
     with pytest.raises(UsageError, match="larger than 65536 bytes"):
-        read_rollout(large)
+        read_rollout(large, FLEETS)
     with pytest.raises(UsageError, match="not UTF-8 text at byte 9"):
-        read_rollout(foreign)
+        read_rollout(foreign, FLEETS)
 
 
 def fleets(factory: int = 20, depot: int = 5) -> dict[str, FakeFleet]:
@@ -261,7 +266,9 @@ def test_the_release_is_found_beside_the_rollout_file(tmp_path, named):
 
 def test_a_fleet_that_is_not_configured_is_refused(tmp_path):
     """With the names that are."""
-    with pytest.raises(UsageError, match="fleets: depot not in the configuration; configured fleets: factory, shed"):
+    with pytest.raises(
+        UsageError, match=r"rollout\.yaml:3: fleets\[1\]: no fleet depot in the configuration; it has: factory, shed"
+    ):
         read_request(write(tmp_path, GOOD, b""), ["shed", "factory"])
 
 
@@ -270,10 +277,10 @@ def test_a_release_that_is_none_is_refused(tmp_path):
     file = write(tmp_path, GOOD, b"{}")
 
     with pytest.raises(MalformedRelease, match=r"release\.json is not TUF metadata"):
-        read_request(file, new_rollout().fleets)
+        read_request(file, FLEETS)
     (tmp_path / "releases/2.0.0/release.json").unlink()
     with pytest.raises(UsageError, match=r"rollout\.yaml: release: .*release\.json cannot be read: No such file"):
-        read_request(file, new_rollout().fleets)
+        read_request(file, FLEETS)
 
 
 def write(folder: Path, text: str, document: bytes) -> Path:

@@ -217,3 +217,11 @@ def test_a_folder_is_read_in_the_order_of_numbers(trust, person):
         save(trust, root, current.root)
 
     assert read_trust(trust).root.version == 11
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, person):
+    """A file where the trust folder should be."""
+    (tmp_path / "trust").touch()
+    root = new_root(change(person, "rita", "alice", 1, 1))
+    with pytest.raises(UsageError, match=r"trust/draft\.root\.json cannot be written"):
+        save(tmp_path / "trust", root, None)

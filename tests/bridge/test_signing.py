@@ -129,6 +129,34 @@ def test_a_missing_library_names_its_extra(tmp_path, uri, extra):
         open_signer(SigningKey(OwnedKey(owned.key, "alice", uri), uri), answer)
 
 
+@pytest.mark.parametrize(
+    ("uri", "extra", "module"),
+    [
+        ("azurekms:vault/key", "azurekms", "azure.keyvault"),
+        ("gcpkms:projects/p", "gcpkms", "google.cloud.kms"),
+        ("hsm:", "hsm", "pkcs11"),
+        ("hsm:2", "hsm", "pkcs11"),
+        ("hv:key", "vault", "hvac"),
+    ],
+)
+def test_an_import_without_its_library_names_the_extra(uri, extra, module):
+    """Before anything is written."""
+    if module in sys.modules:
+        pytest.skip(f"{module} is installed here")
+    with pytest.raises(UsageError, match=rf"pip install 'securesystemslib\[{extra}\]'"):
+        import_key(uri, "ci", never)
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [("azurekms:vault", "write azurekms:VAULT/KEY"), ("hsm:two", "write hsm: or hsm:SLOT with the slot's number")],
+)
+def test_an_import_needs_a_whole_uri(uri, says):
+    """The message shows its form."""
+    with pytest.raises(UsageError, match=says):
+        import_key(uri, "ci", never)
+
+
 @pytest.mark.parametrize("uri", ["gnupg:1234", "alice.pem", "awskms", ""])
 def test_an_import_needs_a_known_scheme(uri):
     """The message lists them."""

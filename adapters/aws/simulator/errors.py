@@ -25,7 +25,6 @@ class Refusal(Enum):
     VERSION_MISMATCH = Names(400, "InvalidRequestException", "VersionMismatch")
     INVALID_TRANSITION = Names(409, "InvalidStateTransitionException", "InvalidStateTransition")
     TERMINAL_STATE = Names(410, "TerminalStateException", "TerminalStateReached")
-    LIMIT_EXCEEDED = Names(410, "LimitExceededException", "InvalidRequest")
     THROTTLED = Names(429, "ThrottlingException", "RequestThrottled")
     INTERNAL = Names(500, "InternalFailureException", "InternalError")
     INVALID_TOPIC = Names(400, "InvalidRequestException", "InvalidTopic")

@@ -30,6 +30,7 @@ from adapters.simulation.clock import VirtualClock
 from adapters.simulation.faults import Effect, Fault, Faults
 
 _CHANGES_MEMBERSHIP = ("/thing-groups/", "/things/")
+_REGISTRY_SERVICES = ("iot", "iotdata")
 _MAX_JOBS_BODY = 1024 * 1024
 _NO_SIGV2 = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
 
@@ -111,7 +112,7 @@ class Front:
         self, request: Request, service: str, environ: WSGIEnvironment, start: StartResponse
     ) -> Iterable[bytes]:
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self._account
-        if service != "iot":
+        if service not in _REGISTRY_SERVICES:
             answer: Iterable[bytes] = self._moto(environ, start)
             return answer
         with self._registry.lock:

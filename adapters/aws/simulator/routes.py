@@ -51,6 +51,12 @@ CONTROL_ROUTES = Map(
         Rule("/things/<thing>/jobs", methods=["GET"], endpoint="ListJobExecutionsForThing"),
         Rule("/things/<thing>/jobs/<job>", methods=["GET"], endpoint="DescribeJobExecution"),
         Rule("/things/<thing>/jobs/<job>/cancel", methods=["PUT"], endpoint="CancelJobExecution"),
+        Rule(
+            "/things/<thing>/jobs/<job>/executionNumber/<number>",
+            methods=["DELETE"],
+            endpoint="DeleteJobExecution",
+        ),
+        Rule("/dynamic-thing-groups/<group>", methods=["POST"], endpoint="CreateDynamicThingGroup"),
     ]
 )
 DATA_ROUTES = Map(
@@ -83,6 +89,8 @@ class ControlRoutes:
             "ListJobExecutionsForThing": self._executions_of_thing,
             "DescribeJobExecution": self._describe_execution,
             "CancelJobExecution": self._cancel_execution,
+            "DeleteJobExecution": _not_played("DeleteJobExecution; delete the whole job"),
+            "CreateDynamicThingGroup": _not_played("CreateDynamicThingGroup; use a static thing group"),
         }
 
     def _create_job(self, request: Request, names: Names) -> Json:
@@ -224,6 +232,15 @@ def _page(request: Request, member: str, items: list[Json]) -> Json:
     stop = page.start + page.size
     shape: Json = {member: items[page.start : stop]}
     return {**shape, "nextToken": str(stop)} if stop < len(items) else shape
+
+
+def _not_played(what: str) -> Operation:
+    """moto would answer 500, which boto3 repeats for a minute."""
+
+    def refuse(_request: Request, _names: Names) -> Json:
+        raise invalid(f"This simulator does not play {what} instead")
+
+    return refuse
 
 
 def _has_target(job: Job, arn: str | None) -> bool:

@@ -56,6 +56,7 @@ class Shadows:
         try:
             body = _body(payload)
             token = {key: body[key] for key in ("clientToken",) if key in body}
+            _check_size(payload)
             with self._registry.lock:
                 return "accepted", {**self._perform(call, body), **token}
         except ShadowRefusal as refusal:
@@ -86,8 +87,6 @@ class Shadows:
 
 
 def _body(payload: bytes) -> Json:
-    if len(payload) > _MAX_BYTES:
-        raise ShadowRefusal(413, "The payload exceeds the maximum size allowed")
     try:
         body = json.loads(payload) if payload else {}
     except (ValueError, RecursionError) as error:
@@ -95,6 +94,11 @@ def _body(payload: bytes) -> Json:
     if not isinstance(body, dict):
         raise ShadowRefusal(400, "Payload should be an object")
     return body
+
+
+def _check_size(payload: bytes) -> None:
+    if len(payload) > _MAX_BYTES:
+        raise ShadowRefusal(413, "The payload exceeds the maximum size allowed")
 
 
 def _check_update(body: Json, current: FakeShadow | None) -> None:

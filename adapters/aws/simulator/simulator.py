@@ -31,6 +31,7 @@ from adapters.aws.simulator.sigv4 import Credentials
 from adapters.aws.simulator.views import DeviceIdentity, ExecutionView, view
 from adapters.simulation.clock import Ticker, VirtualClock
 from adapters.simulation.faults import Faults
+from adapters.simulation.mqtt.connection import Limits
 from adapters.simulation.mqtt.server import ClientAuth, MqttServer, server_tls
 from adapters.simulation.pki import CertificateAuthority, KeyPair
 
@@ -45,6 +46,7 @@ ACCESS_KEY = "otabridge-simulator"
 SECRET_KEY = "not-a-secret"  # noqa: S105 - the simulator's own, good for loopback only
 _PRESIGNER = Credentials("ASIAOTABRIDGESIM", "not-a-secret-either", "simulated-session" * 40)
 _S3_CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "path"})
+_MQTT_LIMITS = Limits(max_packet=128 * 1024, receive_maximum=100, subscriptions=50)  # AWS IoT Core quotas
 _TICK_SECONDS = 0.05
 _SESSION_SECONDS = 3600.0
 
@@ -114,9 +116,18 @@ class AwsSimulator:
         )
 
     def _device_side(self, plane: DevicePlane, pair: KeyPair) -> MqttServer:
-        topics = DeviceTopics(self._engine, plane, faults=self.faults, clock=self.clock, knows=self._registry.knows)
+        topics = DeviceTopics(
+            self._engine,
+            plane,
+            Shadows(self._registry, self._place),
+            faults=self.faults,
+            clock=self.clock,
+            knows=self._registry.knows,
+        )
         tls = server_tls(pair.cert_file, pair.key_file, self.ca_file, ClientAuth.REQUIRED)
-        server = MqttServer(topics, tls=tls, now=self.clock.now, max_session_expiry=_SESSION_SECONDS)
+        server = MqttServer(
+            topics, tls=tls, limits=_MQTT_LIMITS, now=self.clock.now, max_session_expiry=_SESSION_SECONDS
+        )
         topics.attach(server)
         self._engine.listen(topics)
         return server

@@ -81,3 +81,18 @@ def test_misuse_is_a_sentence(otabridge, arguments, says):
 
     assert (ran.exit_code, ran.out) == (2, "")
     assert ran.err.startswith(f"otabridge: {says}")
+
+
+def test_a_kms_key_becomes_a_public_key_file(otabridge, monkeypatch):
+    """The file remembers where the private key is; nothing secret is in it."""
+    moto, boto3 = pytest.importorskip("moto"), pytest.importorskip("boto3")
+    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with moto.mock_aws():
+        made = boto3.client("kms").create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")
+        uri = f"awskms:{made['KeyMetadata']['KeyId']}"
+        ran = otabridge("keys", "import", uri, "--name", "ci", "-o", "json")
+    shown = otabridge("keys", "show", "ci.pub.json", "-o", "json")
+
+    assert ran.json == {"public": "ci.pub.json", "uri": uri}
+    assert (shown.json["name"], shown.json["private"]) == ("ci", uri)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bridge.cli.main import main
 from bridge.release.report import Outcome
@@ -196,6 +198,19 @@ def test_an_altered_artifact_is_refused_before_anything_is_created(desk):
     assert desk.otabridge("rollout", "list", "-o", "json").json == {"rollouts": [], "schema": 1}
 
 
+def test_on_a_terminal_the_rollout_is_seen_as_it_goes(desk, monkeypatch):
+    """Bytes, then devices stage by stage, on stderr; stdout stays the result."""
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=240)
+    monkeypatch.setattr("bridge.cli.rollout_progress.messages", terminal)
+
+    applied = desk.apply("-o", "json")
+
+    shown = terminal.file.getvalue()
+    assert applied.json["state"] == "completed"
+    assert all(title in shown for title in ("verify", "publish to depot", "stage 1 of 3", "stage 3 of 3"))
+    assert "stage 3 ended: 20 of 20 devices installed" in shown
+
+
 def test_a_wait_that_is_over_ends_with_22(desk):
     """Nothing is wrong; applying again goes on."""
     desk.fleets["depot"].silent = frozenset(desk.fleets["depot"].ids)
@@ -291,8 +306,56 @@ def test_status_asks_the_fleets_and_falls_back_to_what_is_known(desk):
     shown = desk.otabridge("rollout", "status", "gates")
 
     assert shown.code == 0
-    assert "  depot: 10 installed [not from now: throttled]" in shown.out
+    assert "  depot: 10 installed [not from now: fleet depot: throttled]" in shown.out
     assert "  factory: 10 installed\n" in shown.out
+
+
+def test_status_shows_what_it_cannot_find_out(desk):
+    """An order that is gone, and reports that the cloud does not give."""
+    factory, depot = desk.fleets.values()
+    factory.outcomes = dict.fromkeys(factory.ids, Outcome.FAILED)
+    desk.apply()
+    factory.hook = Refuse(("reports",))
+    depot.orders.clear()
+
+    shown = desk.otabridge("rollout", "status", "gates")
+
+    assert "factory/? stage 1: unknown; reports could not be read: fleet factory: throttled" in shown.out
+    assert "is gone from the cloud]" in shown.out
+
+
+def test_status_counts_passes_without_a_measurement(desk):
+    """A fleet that is away holds the rollout: 0 for each single pass, and the status says since when."""
+    desk.apply("--no-wait")
+    desk.fleets["depot"].hook = Refuse(("tally",))
+    held = [desk.apply("--no-wait") for _ in range(2)][-1]
+
+    assert held.code == 0
+    assert "state    running (unknown), stage 1 of 3" in held.out
+    assert "unknown  the last 2 passes could not measure every fleet" in held.out
+    assert "warning: fleet depot: throttled" in held.err
+
+
+def test_a_fleet_that_refuses_an_artifact_for_good_is_an_error(desk):
+    """The others have it already; nothing is offered anywhere."""
+    desk.fleets["factory"].hook = Refuse(("put_artifact",))
+    desk.fleets["depot"].hook = Refuse(("put_artifact",), retryable=False)
+
+    applied = desk.apply()
+
+    assert applied.code == 1
+    assert "rollout gates is planned; fleet depot: access denied" in applied.err
+    assert [fleet.orders for fleet in desk.fleets.values()] == [{}, {}]
+
+
+def test_a_plan_for_nobody_left_warns(desk):
+    """Two devices cannot be in three stages."""
+    for fleet in desk.fleets.values():
+        fleet.ids = fleet.ids[:1]
+
+    planned = desk.otabridge("rollout", "plan", "rollout.yaml")
+
+    assert "warning: stage 2 (50 %) has no devices: earlier stages have taken them" in planned.out
 
 
 def test_an_unknown_rollout_is_refused(desk):

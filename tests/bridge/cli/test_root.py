@@ -119,7 +119,7 @@ def test_a_stale_draft_is_not_completed(otabridge):
     Path("trust/2.root.json").unlink()
     ran = otabridge("root", "sign", "rita.pem")
 
-    assert (ran.exit_code, "is version 3, next is 2: delete that file" in ran.err) == (2, True)
+    assert (ran.exit_code, "is version 3, next is 2: delete the old draft" in ran.err) == (2, True)
 
 
 @pytest.mark.usefixtures("people")

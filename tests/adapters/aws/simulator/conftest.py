@@ -142,12 +142,13 @@ def connect_v311(identity, seconds=WAIT):
 
 @pytest.fixture
 def device(simulator):
-    """Adds and connects things: `device("pump", version=4)`."""
-    joined = []
+    """Adds and connects things: `device("pump", version=4)`; a second call is the thing after a reboot."""
+    joined, identities = [], {}
 
     def join(name="pump", version=5, seconds=WAIT):
-        identity = simulator.add_thing(name)
-        made = (connect_v5 if version == 5 else connect_v311)(identity, seconds)
+        if name not in identities:
+            identities[name] = simulator.add_thing(name)
+        made = (connect_v5 if version == 5 else connect_v311)(identities[name], seconds)
         joined.append(made)
         return made
 

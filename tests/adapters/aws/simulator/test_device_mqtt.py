@@ -45,9 +45,8 @@ def test_a_started_job_survives_a_reboot(create_job, device):
     create_job("j1", "pump")
     pump.start_next(status_details={"slot": "b"})
     pump.hang_up()
-    pump.client.start()
 
-    again = pump.start_next()
+    again = device().start_next()
 
     assert (again.status, again.version_number, again.status_details) == ("IN_PROGRESS", 2, {"slot": "b"})
 
