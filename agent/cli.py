@@ -20,7 +20,7 @@ from agent.heart import StopRequested
 from agent.line import UnopenedChannel
 from agent.ports import Concluded, Step
 from agent.screen import Screen
-from agent.service import OFFER_SECONDS
+from agent.service import ONCE_SECONDS
 from agent.wiring import Agent, build, sole
 from bridge.release.errors import OtabridgeError
 
@@ -85,7 +85,7 @@ def _add_working(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add(commands, "run", _run, "install each offer of the cloud, until told to stop")
     once = _add(commands, "once", _once, "handle at most one offer, then end")
     once.add_argument(
-        "--timeout", type=_seconds, default=OFFER_SECONDS, metavar="SECONDS", help="how long to wait for an offer"
+        "--timeout", type=_seconds, default=ONCE_SECONDS, metavar="SECONDS", help="how long to wait for an offer"
     )
     install = _add(commands, "install", _install, "install from a release folder, without a cloud")
     install.add_argument("folder", type=Path, metavar="DIR", help="the folder with release.json and its artifacts")

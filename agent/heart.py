@@ -6,8 +6,10 @@ beats with every chunk, a health check of minutes with every half second of wait
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from agent.disk import BlockFile, Disk
@@ -35,12 +37,30 @@ class Heart:
         self._interval = None if watchdog is None else watchdog / 2
         self._clock = clock
         self._nap = nap
-        self._told = -float("inf")
+        self._told = -math.inf
         self._stop = False
+        self._waiting = False
+
+    @property
+    def patience(self) -> float:
+        """The longest wait, in seconds, without a beat that the watchdog bears well."""
+        return math.inf if self._interval is None else self._interval
 
     def stop(self) -> None:
-        """From a signal handler: the next beat raises."""
+        """From a signal handler: the next beat raises, or, while `waiting`, this. Raises: StopRequested."""
         self._stop = True
+        if self._waiting:
+            raise StopRequested
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Within it nothing is half done, and a stop is raised right there instead of at the next beat."""
+        self.beat()
+        self._waiting = True
+        try:
+            yield
+        finally:
+            self._waiting = False
 
     def beat(self) -> None:
         """The caller has got on with its work. Raises: StopRequested."""

@@ -19,6 +19,7 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     InvalidHeader,
+    LocationValueError,
     NameResolutionError,
     NewConnectionError,
     ProxyError,
@@ -129,6 +130,8 @@ class Links:
                 redirect=False,
                 retries=False,
             )
+        except LocationValueError as error:
+            raise LinkRefused(f"{place(url)}: there can be no such host") from error
         except HTTPError as error:
             raise LinkDropped(f"{place(url)}: {_explain(error)}") from error
 

@@ -14,8 +14,9 @@ from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
 from agent.screen import report_text
 from bridge.release.errors import ChannelError
 
-OFFER_SECONDS = 30.0
-"""How long to wait for an offer at a time; the watchdog hears of us in between."""
+OFFER_SECONDS = 600.0
+"""How long to wait for an offer at a time. Each new wait asks the cloud, which is paid by the message."""
+ONCE_SECONDS = 30.0
 RESTART_SECONDS = 600.0
 """How long the machine may take to go down before the agent asks for the restart again."""
 PATIENCE = Backoff(first=2.0, most=300.0)
@@ -73,7 +74,7 @@ class Service:
             self._notifier.stopping()
         return step
 
-    def once(self, timeout: float = OFFER_SECONDS) -> Step:
+    def once(self, timeout: float = ONCE_SECONDS) -> Step:
         """Bring the update under way one step further, or else wait up to `timeout` seconds for an offer and begin it.
 
         Raises: OtabridgeError; StopRequested.
@@ -81,7 +82,7 @@ class Service:
         step = self._updates.resume(self._channel)
         if not isinstance(step, Idle):
             return step
-        offer = self._channel.next_offer(timeout)
+        offer = self._ask(timeout)
         return step if offer is None else self._updates.install(self._channel, offer)
 
     def _after(self, step: Step) -> Step:
@@ -107,7 +108,7 @@ class Service:
     def _await_offer(self) -> Step:
         self._notifier.status("waiting for an offer")
         try:
-            offer = self._channel.next_offer(OFFER_SECONDS)
+            offer = self._ask(min(OFFER_SECONDS, self._heart.patience))
         except UnopenedChannel:
             raise
         except ChannelError as error:
@@ -117,6 +118,10 @@ class Service:
             self._faults = 0
             return Idle()
         return self._install(offer)
+
+    def _ask(self, timeout: float) -> Offer | None:
+        with self._heart.waiting():
+            return self._channel.next_offer(timeout)
 
     def _install(self, offer: Offer) -> Step:
         if offer.id == self._last:  # a cloud that repeats itself must not keep the device busy

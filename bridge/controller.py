@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Protocol, assert_never
 
 from bridge.decide import Advance, Complete, Decision, Evidence, Hold, Inconclusive, Sight, Stop, Unknown, decide
-from bridge.errors import UsageError
-from bridge.fleet import Fleet, FleetError, StageOrder, Tally
+from bridge.errors import RolloutBusy, UsageError
+from bridge.fleet import Fleet, FleetError, StageOrder
 from bridge.ledger import Act, Entry, Fact
 from bridge.plan import Request, differences, make_plan
 from bridge.record import Material, Record
 from bridge.rollout import Place, Plan, State
 from bridge.store import Outdated, Store
+from bridge.tally import Tally
 
 CONTROLLER = "controller"
 """Who decides, in the ledger, where no person did."""
@@ -48,7 +49,7 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What one pass left behind. `decision` is None where nothing was to be decided; `troubles` are what fleets refused."""
+    """What one pass left behind. `decision` is None where none was to be made; `troubles` are what fleets refused."""
 
     record: Record
     decision: Decision | None = None
@@ -135,7 +136,13 @@ class Controller:
             raise UsageError(f"rollout {name} is completed: there is nothing to abort")
         if not record.state.is_final:
             self._record_abort(name, reason)
-        return self.step(name)
+        try:
+            return self.step(name)
+        except RolloutBusy as error:
+            raise RolloutBusy(
+                f"rollout {name} is {self._store.state(name)}; "
+                "the otabridge that is acting on it will withdraw the offers"
+            ) from error
 
     def _record_abort(self, name: str, reason: str) -> None:
         """A running controller may save between our read and our write; its passes are seconds apart, so try again."""

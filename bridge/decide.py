@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, assert_never
 
-from bridge.fleet import Tally
 from bridge.rollout import Place, Plan
+from bridge.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,14 @@ from typing import Protocol
 from bridge.release.errors import FailureCode, OtabridgeError
 from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome
+from bridge.tally import Tally
 
 
 class FleetError(OtabridgeError):
-    """The cloud refused a call or could not be reached. `retryable` says whether waiting may help."""
+    """The cloud refused a call or could not be reached; the message names the fleet.
+
+    `retryable` says whether waiting may help.
+    """
 
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
@@ -41,35 +45,6 @@ class StageOrder:
     devices: tuple[str, ...]
     timeout_minutes: int
     comment: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Counts of devices of one stage order, as the cloud holds them. They add up to the order's devices.
-
-    `waiting` have not taken the offer, `running` have, the others ended: `failed` and `rejected` as the device said,
-    `timed_out` by the cloud's clock, `withdrawn` because the stage was stopped. `open` says that the cloud may still
-    hand the offer to devices.
-    """
-
-    waiting: int = 0
-    running: int = 0
-    installed: int = 0
-    failed: int = 0
-    rejected: int = 0
-    timed_out: int = 0
-    withdrawn: int = 0
-    open: bool = True
-
-    @property
-    def bad(self) -> int:
-        """Devices that spent budget: failed (fallbacks among them), rejected, timed out."""
-        return self.failed + self.rejected + self.timed_out
-
-    @property
-    def ended(self) -> int:
-        """Devices of which no more is expected."""
-        return self.installed + self.bad + self.withdrawn
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from bridge.release.trust import read_release
 from bridge.rollout import Cohort, Plan, PlannedStage, Rollout
 from bridge.rollout_file import read_rollout
 
+RELEASE_FILE = "release.json"
 MAX_DEVICES = 1_000_000
 """Devices that one fleet may list; a cloud that lists more is misconfigured or hostile."""
 WHOLE = 100
@@ -68,7 +69,9 @@ def read_signed_release(rollout: Rollout, file: Path) -> SignedRelease:
         ReleaseError: the file is no release.
     """
     path = file.parent / rollout.release
-    path = path / "release.json" if path.is_dir() else path
+    path = path / RELEASE_FILE if path.is_dir() else path
+    if path.name != RELEASE_FILE:
+        raise UsageError(f"{file}: release: {rollout.release} must be a release folder, or the {RELEASE_FILE} in one")
     document = read_bounded(path, MAX_RELEASE_BYTES, f"{file}: release:")
     return SignedRelease(path.parent.resolve(), document, parse(read_release(document).signed))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.fleet import Tally
 from bridge.rollout import Place, Plan, State
+from bridge.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from itertools import islice
 import msgspec
 
 from bridge.decide import limit
-from bridge.fleet import DeviceReport, Fleet, FleetError, Tally
+from bridge.fleet import DeviceReport, Fleet, FleetError
 from bridge.record import Record
 from bridge.release.errors import OtabridgeError
 from bridge.rollout import Place, State
+from bridge.tally import Tally
 
 MOST_FAILURES = 10
 """Failed devices that a status lists; the cloud's own console has the rest."""

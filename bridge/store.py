@@ -19,10 +19,10 @@ import msgspec
 import sqlalchemy as sa
 
 from bridge.errors import RolloutBusy, StoreError, UsageError
-from bridge.fleet import Tally
 from bridge.ledger import Entry, Link, chain
 from bridge.record import Material, Record, Summary
 from bridge.rollout import Place, Plan, State
+from bridge.tally import Tally
 
 SCHEMA = 1
 BUSY_SECONDS = 30

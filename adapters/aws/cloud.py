@@ -38,11 +38,12 @@ from adapters.aws.request import (
 from adapters.aws.s3 import ArtifactStore
 from adapters.aws.wire import one_line, parse_details, parse_document, render_document
 from bridge.errors import UsageError
-from bridge.fleet import DeviceReport, FleetError, Sent, StageOrder, Tally
+from bridge.fleet import DeviceReport, FleetError, Sent, StageOrder
 from bridge.release.errors import ReleaseError
 from bridge.release.manifest import Artifact, parse
 from bridge.release.report import Outcome, Progress, Report
 from bridge.release.trust import read_release
+from bridge.tally import Tally
 
 if TYPE_CHECKING:  # stubs, which only type checkers have
     from mypy_boto3_iot import IoTClient

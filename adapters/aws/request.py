@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 from adapters.aws.limits import MAX_COMMENT
 from adapters.aws.wire import PLACEHOLDER, Document, one_line
-from bridge.fleet import StageOrder, Tally
+from bridge.fleet import StageOrder
 from bridge.release.manifest import Release
+from bridge.tally import Tally
 
 PREFIX = "otabridge-"
 """All groups and jobs of ours begin so; one IAM policy can name them."""

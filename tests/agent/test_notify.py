@@ -169,6 +169,23 @@ def test_stop_wakes_a_sleeper(notifier: Notifier):
     assert clock.now == 1003.0
 
 
+def test_stop_while_waiting_for_others(notifier: Notifier):
+    """Where nothing is half done a signal ends the wait at once, and nowhere else."""
+    heart = Heart(notifier)
+    with pytest.raises(StopRequested), heart.waiting():
+        heart.stop()
+    Heart(notifier).stop()
+
+    with pytest.raises(StopRequested), heart.waiting():
+        pytest.fail("a heart that was stopped does not begin to wait")
+
+
+@pytest.mark.parametrize(("watchdog", "patience"), [(20.0, 10.0), (None, float("inf"))])
+def test_patience(notifier: Notifier, watchdog: float | None, patience: float):
+    """Whoever waits without beating does so for half of the watchdog's time at most."""
+    assert Heart(notifier, watchdog).patience == patience
+
+
 def test_slot_access_beats_before_it_acts(tmp_path: Path):
     """A stop that was asked for takes effect before the next block is written, not in the middle of it."""
     image = tmp_path / "a.img"

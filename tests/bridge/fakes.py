@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.fleet import DeviceReport, FleetError, Sent, StageOrder, Tally
+from bridge.fleet import DeviceReport, FleetError, Sent, StageOrder
 from bridge.release.errors import FailureCode
 from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome
 from bridge.store import Store
+from bridge.tally import Tally
 
 Hook = Callable[[str], None]
 CODES = {

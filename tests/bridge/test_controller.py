@@ -161,7 +161,7 @@ def test_an_abort_is_recorded_while_another_process_acts(world):
     world.apply(passes=2)
     controller = world.process()
     controller._store.hold = lambda name: type(world.store).hold(world.store, name, wait=0)
-    with world.store.hold("gates"), pytest.raises(RolloutBusy):
+    with world.store.hold("gates"), pytest.raises(RolloutBusy, match="is aborted; the otabridge that is acting"):
         controller.abort("gates", "heat wave")
 
     assert world.record().state is State.ABORTED

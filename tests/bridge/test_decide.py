@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.decide import Advance, Complete, Hold, Inconclusive, Pending, Sight, Stop, Unknown, decide, limit
-from bridge.fleet import Tally
 from bridge.plan import digest_of
 from bridge.rollout import Budget, Cohort, Place, Plan, PlannedStage
+from bridge.tally import Tally
 from tests.bridge.worlds import ids, new_rollout
 
 FACTORY, DEPOT = "factory", "depot"

@@ -272,6 +272,14 @@ def test_a_fleet_that_is_not_configured_is_refused(tmp_path):
         read_request(write(tmp_path, GOOD, b""), ["shed", "factory"])
 
 
+def test_a_release_of_another_name_is_refused(tmp_path):
+    """What is planned must be what is verified and published: the folder's own release.json."""
+    file = write(tmp_path, GOOD.replace("releases/2.0.0", "releases/2.0.0/old.json"), b"")
+
+    with pytest.raises(UsageError, match=r"old\.json must be a release folder, or the release\.json in one"):
+        read_request(file, FLEETS)
+
+
 def test_a_release_that_is_none_is_refused(tmp_path):
     """Missing, or another kind of file."""
     file = write(tmp_path, GOOD, b"{}")

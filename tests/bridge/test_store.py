@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import RolloutBusy, StoreError, UsageError
-from bridge.fleet import Tally
 from bridge.ledger import Act, Entry, Fact, verify
 from bridge.plan import make_plan
 from bridge.record import Material, Record
 from bridge.rollout import Place, State
 from bridge.store import Outdated, Store
+from bridge.tally import Tally
 from tests.bridge.fakes import FakeFleet
 from tests.bridge.worlds import NOW, ROOTS, ids, new_request
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from bridge.fleet import FleetError, LimitError, Tally
+from bridge.fleet import FleetError, LimitError
 from bridge.release.report import Outcome, Report
+from bridge.tally import Tally
 from tests.releases import sha256
 
 WAIT = 30.0

@@ -9,9 +9,10 @@ import pytest
 import urllib3
 
 from agent.channel import OfferWithdrawn
-from bridge.fleet import DeviceReport, Tally
+from bridge.fleet import DeviceReport
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
+from bridge.tally import Tally
 
 WAIT = 30.0
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
@@ -90,16 +91,19 @@ def test_the_same_end_can_be_told_twice(cloud, line, order, devices):
     assert cloud.fleet.tally(order.key) == Tally(waiting=2, installed=1)
 
 
-def test_another_end_than_the_one_told_is_too_late(cloud, line, order, devices):
+@pytest.mark.parametrize("first", [INSTALLED, Report(Outcome.FELL_BACK, "a", "1.0.0", FailureCode.UNHEALTHY)])
+def test_another_end_than_the_one_told_is_too_late(cloud, line, order, devices, first):
     """The first end stands; the agent learns that the offer is closed."""
     cloud.fleet.start(order)
     channel = line(devices[0])
     offer = channel.next_offer(WAIT)
-    channel.conclude(offer.id, INSTALLED)
+    channel.conclude(offer.id, first)
+    told = cloud.fleet.tally(order.key)
 
     with pytest.raises(OfferWithdrawn, match=offer.id):
         channel.conclude(offer.id, Report(Outcome.FAILED, "a", "1.0.0", FailureCode.DOWNLOAD))
-    assert cloud.fleet.tally(order.key) == Tally(waiting=2, installed=1)
+    assert cloud.fleet.tally(order.key) == told
+    assert told.ended == 1
 
 
 def test_a_restarted_agent_gets_the_same_offer_again(cloud, line, order, devices):

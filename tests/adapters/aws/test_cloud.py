@@ -16,9 +16,10 @@ from adapters.aws.request import stage_name
 from adapters.clouds import open_fleet
 from adapters.simulation.faults import Effect
 from bridge.errors import UsageError
-from bridge.fleet import DeviceReport, FleetError, Tally
+from bridge.fleet import DeviceReport, FleetError
 from bridge.release.errors import MalformedRelease
 from bridge.release.report import Outcome, Report
+from bridge.tally import Tally
 
 WAIT = 30.0
 GOOD = {"region": "eu-west-1", "bucket": "artifacts", "role_arn": "arn:aws:iam::123456789012:role/presign"}

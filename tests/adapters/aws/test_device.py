@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -15,9 +16,9 @@ from adapters.aws.request import render_request, stage_name
 from adapters.devices import open_channel as open_by_name
 from adapters.simulation.faults import Effect
 from agent.channel import OfferWithdrawn
-from bridge.fleet import Tally
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
+from bridge.tally import Tally
 
 WAIT = 30.0
 THING = "device-1"
@@ -36,6 +37,15 @@ def offer_document(simulator, document, job_id="foreign"):
     target = simulator.thing_arn(THING)
     body = json.dumps(document)
     simulator.client("iot").create_job(jobId=job_id, targets=[target], document=body, presignedUrlConfig=role)
+
+
+@contextmanager
+def meanwhile(act):
+    """Runs `act` in another thread a moment after the block began to wait."""
+    timer = threading.Timer(0.3, act)
+    timer.start()
+    yield
+    timer.join()
 
 
 @pytest.mark.parametrize("effect", LOST)
@@ -142,14 +152,16 @@ def test_a_dropped_connection_is_asked_on_again(simulator, fleet, channel, order
     """The notification is lost with the connection; the new connection is reason enough to ask."""
     assert channel.next_offer(0.2) is None
     simulator.faults.plan("NotifyNext", Effect.LOSE_REQUEST)
-    fleet.start(order)
-    hang_up = threading.Timer(0.2, simulator.disconnect, (THING,))
-    hang_up.start()
 
-    offer = channel.next_offer(WAIT)
+    def start_and_hang_up():
+        fleet.start(order)
+        simulator.disconnect(THING)
 
-    hang_up.join()
+    with meanwhile(start_and_hang_up):
+        offer = channel.next_offer(WAIT)
+
     assert offer.id == stage_name(order.key)
+    assert len(simulator.faults.hits()) == 1
 
 
 def test_a_lost_notification_is_made_up_for(simulator, settings, fleet, order):
@@ -157,12 +169,13 @@ def test_a_lost_notification_is_made_up_for(simulator, settings, fleet, order):
     channel = AwsChannel(AwsSettings(**settings, ask_again_seconds=0.2))
     assert channel.next_offer(0.1) is None
     simulator.faults.plan("NotifyNext", Effect.LOSE_REQUEST)
-    fleet.start(order)
 
-    offer = channel.next_offer(WAIT)
+    with meanwhile(lambda: fleet.start(order)):
+        offer = channel.next_offer(WAIT)
 
     channel.close()
     assert offer.id == stage_name(order.key)
+    assert len(simulator.faults.hits()) == 1
 
 
 def test_a_timed_out_device_is_told_and_reported(simulator, fleet, channel, order):

@@ -26,7 +26,8 @@ from adapters.aws.request import (
     thing_arn,
 )
 from adapters.aws.wire import render_document
-from bridge.fleet import StageOrder, Tally
+from bridge.fleet import StageOrder
+from bridge.tally import Tally
 
 ROLE = "arn:aws:iam::123456789012:role/presign"
 

@@ -1,0 +1,146 @@
+"""What the command says of its settings, its device and its own use."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent import cli
+from agent.channel import Offer
+from agent.config import PATH_VARIABLE
+from bridge.release.errors import ChannelError
+from tests.agent.bench import Cloud, Device
+
+REFERENCE = Path(__file__).parents[2] / "docs/reference/agent-cli.md"
+
+
+def test_check(device: Device, capsys: pytest.CaptureFixture[str]):
+    """A sound device has nothing but `ok`, and the network is not touched."""
+    assert device.run("check") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("ok ") for line in lines)
+    assert lines[0] == "ok    root: version 1, expires 2099-01-01"
+    assert lines[1] == "ok    boot loader: slot a runs, slot a is the default"
+    assert lines[2] == f"ok    slot a: {device.folder}/board/a.img, 400000 bytes"
+    assert "ok    channel: aws" in lines
+    assert not (device.folder / "state").exists()
+
+
+def test_check_finds_faults(device: Device, capsys: pytest.CaptureFixture[str]):
+    """Every fault is listed, not just the first."""
+    (device.folder / "board/b.img").unlink()
+    (device.folder / "state").write_text("a file")
+    (device.folder / "root.json").write_text("{}")
+    device.configure(more='[[health.checks]]\nname = "x"\ncommand = ["no-such-program"]')
+
+    assert device.run("--output", "json", "check") == 1
+    faults = {each["subject"]: each["detail"] for each in json.loads(capsys.readouterr().out) if not each["ok"]}
+    assert faults["slot b"].endswith("board/b.img cannot be opened for reading and writing: No such file or directory")
+    assert "is no folder that this user may write to" in faults["state"]
+    assert faults["health check x"] == "there is no program 'no-such-program' that this user may run"
+    assert "root is not TUF metadata" in faults["root"]
+
+
+def test_check_online(device: Device, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
+    """With --online the cloud is asked, and what it says is a finding."""
+    cloud.offers = [Offer("job-7", b"", (), {}), ChannelError("the certificate was revoked")]
+
+    assert device.run("check", "--online") == 0
+    assert "ok    cloud: connected, offer job-7" in capsys.readouterr().out
+    assert device.run("check", "--online") == 1
+    assert "fault cloud: the certificate was revoked" in capsys.readouterr().out
+
+
+def test_missing_sdk(device: Device, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Without the SDK of its cloud the agent says which extra to install."""
+    monkeypatch.setitem(sys.modules, "awscrt", None)
+    for name in [name for name in sys.modules if name.startswith("adapters.aws")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    assert device.run("once") == 2
+    assert "pip install 'otabridge[device-aws]'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("cloud")
+def test_one_agent_at_a_time(device: Device, capsys: pytest.CaptureFixture[str]):
+    """While the service works, a second agent does not touch the slots; it may look."""
+    (device.folder / "state").mkdir()
+    with (device.folder / "state/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert device.run("once") == 1
+        assert device.run("status") == 0
+
+    assert capsys.readouterr().err == (
+        f"otabridge-agent: another otabridge-agent works with {device.folder}/state; stop it first, as by "
+        "`systemctl stop otabridge-agent`\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "message"),
+    [
+        ('boot_loader = "file"', 'boot_loader = "lilo"', "slots.boot_loader is 'lilo'; there are: file"),
+        (
+            'root = "root.json"',
+            'root = "none.json"',
+            "none.json cannot be read: No such file or directory; put the owner",
+        ),
+        ("[health]", '[download]\nca_file = "none.pem"\n[health]', "none.pem cannot be used"),
+        ('directory = "state"', 'directory = "root.json/x"', "root.json/x cannot be used: Not a directory"),
+    ],
+)
+def test_unusable_settings(device: Device, find: str, replace: str, message: str, capsys: pytest.CaptureFixture[str]):
+    """Settings that only the device itself can judge are refused as well as misspelt ones, with exit code 2."""
+    path = device.folder / "agent.toml"
+    path.write_text(path.read_text().replace(find, replace))
+
+    assert device.run("once") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_config_from_the_environment(device: Device, monkeypatch: pytest.MonkeyPatch, capsys):
+    """The variable names the file where no option does."""
+    monkeypatch.setenv(PATH_VARIABLE, str(device.folder / "agent.toml"))
+
+    assert cli.main(["status"]) == 0
+    assert "version    1.0.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["explode"], ["once", "--timeout", "-1"], ["once", "--timeout", "soon"], ["--output", "xml", "status"]],
+)
+def test_misuse(words: list[str], capsys: pytest.CaptureFixture[str]):
+    """Misuse ends with 2 and says how it is meant."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    assert end.value.code == 2
+    assert "usage: otabridge-agent" in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]):
+    """The version is that of the distribution."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("otabridge-agent ")
+
+
+def test_reference_is_complete():
+    """The reference names exactly the commands, options and exit codes that there are."""
+    text = REFERENCE.read_text()
+    parser = cli.build_parser()
+    commands = parser._subparsers._group_actions[0].choices
+    options = {option for action in parser._actions for option in action.option_strings}
+    options |= {o for command in commands.values() for action in command._actions for o in action.option_strings}
+
+    assert set(re.findall(r"^\| `([a-z]+)[^`]*` \|", text, re.MULTILINE)) == set(commands)
+    assert set(re.findall(r"(?<![\w-])--[a-z]+", text)) == {o for o in options if o.startswith("--")} - {"--help"}
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)] == [
+        *(0, 1, 2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 75, 130)
+    ]
