@@ -55,9 +55,9 @@ class Heart:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Within it nothing is half done, and a stop is raised right there instead of at the next beat."""
-        self.beat()
         self._waiting = True
         try:
+            self.beat()  # a stop that came before the line above is seen here, one that comes after it is raised there
             yield
         finally:
             self._waiting = False

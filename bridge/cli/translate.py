@@ -49,20 +49,16 @@ def translate(
         return
     if release is None or (document_only and input_only):
         raise UsageError("translate: name a release, and at most one of --document-only and --input-only")
-    options = {
-        "stage": stage,
-        "thing": thing or (),
-        "group": group or (),
-        "bucket": bucket,
-        "region": region,
-        "role_arn": role_arn,
-        "account": account,
-        "prefix": prefix,
-        "timeout_minutes": timeout_minutes,
-    }
-    parts = _translate(cloud, release, trust, {name: value for name, value in options.items() if value is not None})
+    place = _given(bucket=bucket, region=region, role_arn=role_arn, account=account, prefix=prefix)
+    order = _given(stage=stage, thing=thing or (), group=group or (), timeout_minutes=timeout_minutes)
+    parts = _translate(cloud, release, trust, {**place, **order})
     names = ["document"] if document_only else ["input"] if input_only else list(parts)
     _print(parts, names, output)
+
+
+def _given(**options: object) -> Mapping[str, object]:
+    """The options that were given; what is left out is the adapter's to default or to demand."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _translate(cloud: str, release: Path, trust: Path | None, options: Mapping[str, object]) -> Mapping[str, object]:

@@ -18,7 +18,8 @@ REBOOT = 75
 """Exit code with which the agent asks its supervisor for a reboot."""
 PAUSE = 0.5
 """Seconds before an agent that ended otherwise is started again, as its service manager would."""
-STOP_SECONDS = 20.0
+STOP_SECONDS = 5.0
+"""Seconds to end by itself; then its power is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,9 @@ class Board:
             if self._process is not None:
                 self._process.terminate()
         self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive() and self._process is not None:
+            self._process.kill()
+            self._thread.join()
 
     def status(self) -> Mapping[str, object]:
         """What the agent's own `status` says."""

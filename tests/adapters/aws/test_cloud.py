@@ -16,7 +16,7 @@ from adapters.aws.request import stage_name
 from adapters.clouds import open_fleet
 from adapters.simulation.faults import Effect
 from bridge.errors import UsageError
-from bridge.fleet import DeviceReport, FleetError
+from bridge.fleet import DeviceReport, FleetError, LimitError
 from bridge.release.errors import MalformedRelease
 from bridge.release.report import Outcome, Report
 from bridge.tally import Tally
@@ -124,6 +124,21 @@ def test_groups_of_ended_stages_are_swept(simulator, fleet, things, order):
     assert fleet.tally(order.key) == Tally(withdrawn=1, open=False)
 
 
+def test_a_group_stays_while_a_device_is_at_it(simulator, fleet, channel, order):
+    """The stage was stopped, one device is in the middle: its group is left alone until it has ended."""
+    simulator.add_thing("device-2")
+    fleet.start(order)
+    offer = channel.next_offer(WAIT)
+    fleet.stop(order.key, "budget spent")
+    fleet.start(replace(order, key="spring/2", devices=("device-2",)))
+    assert fleet._groups.description(stage_name(order.key)) is not None
+
+    channel.conclude(offer.id, INSTALLED)
+    fleet.start(replace(order, key="spring/3", devices=("device-2",)))
+
+    assert fleet._groups.description(stage_name(order.key)) is None
+
+
 def test_stopping_says_why(simulator, fleet, things, order):
     """In AWS's own record, without force; text that AWS refuses is made acceptable."""
     things(*order.devices)
@@ -221,17 +236,25 @@ def _break(**_: object) -> None:
     raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "UploadPart")
 
 
-def test_an_object_of_another_length_is_replaced(simulator, fleet, package, tmp_path):
-    """Somebody put something else under the artifact's key."""
+OTHERS = [("half", {}), ("half", {"sha256": "right"}), ("same", {}), ("same", {"sha256": "0" * 64})]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=repr)
+def test_another_object_under_the_key_is_replaced(simulator, fleet, package, tmp_path, other):
+    """Only the right length together with the right digest counts as there already."""
+    length, metadata = other
+    artifact = package.artifact
+    data = package.files[artifact.name]
     source = tmp_path / "artifact"
-    data = package.files[package.artifact.name]
     source.write_bytes(data)
-    key = f"otabridge/{package.artifact.sha256}/{package.artifact.name}"
-    simulator.client("s3").put_object(Bucket="adapter-artifacts", Key=key, Body=b"half")
+    body = {"half": b"half", "same": bytes(len(data))}[length]
+    known = {"sha256": artifact.sha256} if metadata == {"sha256": "right"} else metadata
+    place = {"Bucket": "adapter-artifacts", "Key": f"otabridge/{artifact.sha256}/{artifact.name}"}
+    simulator.client("s3").put_object(**place, Body=body, Metadata=known)
 
-    fleet.put_artifact(package.artifact, source, lambda _: None)
+    fleet.put_artifact(artifact, source, lambda _: None)
 
-    assert simulator.client("s3").get_object(Bucket="adapter-artifacts", Key=key)["Body"].read() == data
+    assert simulator.client("s3").get_object(**place)["Body"].read() == data
 
 
 def test_a_missing_bucket_is_named(fleet, package, tmp_path):
@@ -249,6 +272,12 @@ def test_a_missing_artifact_file_is_named(fleet, package, tmp_path):
     """The release folder was moved."""
     with pytest.raises(FleetError, match=r"rootfs\.img\.zst: .*absent: No such file"):
         fleet.put_artifact(package.artifact, tmp_path / "absent", lambda _: None)
+
+
+def test_a_name_that_no_device_has_is_a_broken_limit(fleet, order):
+    """With the field, the value and the limit."""
+    with pytest.raises(LimitError, match=r"fleet factory: devices: 'a b'; must be letters, digits"):
+        fleet.start(replace(order, devices=("a b",)))
 
 
 def test_bytes_that_are_no_release_are_refused(fleet, order):
