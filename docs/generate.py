@@ -1,8 +1,10 @@
-"""`make docs`: the reference pages that are made from code. A test fails when a committed page is out of date."""
+"""`make docs`: the reference pages that are made from code; a test fails when a committed page is out of date.
+
+The pages of the agent and of the files are written by hand, and tests compare them with the code.
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,6 @@ from pathlib import Path
 import click
 import typer
 
-from agent.cli import build_parser
 from bridge.cli.app import app
 
 HERE = Path(__file__).parent
@@ -21,7 +22,6 @@ def pages() -> dict[Path, str]:
     """Every generated page: its path below docs/reference, and its text."""
     return {
         HERE / "reference" / "otabridge.md": bridge_page(),
-        HERE / "reference" / "otabridge-agent.md": agent_page(),
     }
 
 
@@ -62,20 +62,6 @@ def cell(value: object) -> str:
     if value is None or callable(value) or "Sentinel" in type(value).__name__:
         return ""
     return str(getattr(value, "value", value)).replace("|", "\\|").replace("\n", " ")
-
-
-def agent_page() -> str:
-    """The commands of `otabridge-agent`."""
-    parser = build_parser()
-    blocks = [parser, *subparsers(parser)]
-    texts = [f"## {block.prog}\n\n```\n{block.format_help().strip()}\n```\n" for block in blocks]
-    return "\n".join([NOTE, "# otabridge-agent\n", *texts])
-
-
-def subparsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    """The parsers of the agent's commands."""
-    actions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
-    return [below for action in actions for below in action.choices.values()]
 
 
 def main() -> int:

@@ -203,7 +203,8 @@ def publish_(
 
 def _report(deliveries: tuple[Delivery, ...], output: Output) -> None:
     outcome = {each.fleet: str(each.problem) if each.problem else "published" for each in deliveries}
-    show(outcome, "\n".join(f"{name}: {text}" for name, text in outcome.items()), output)
+    lines = [str(each.problem) if each.problem else f"fleet {each.fleet}: published" for each in deliveries]
+    show(outcome, "\n".join(lines), output)
     for each in deliveries:
         if each.problem:
             raise each.problem

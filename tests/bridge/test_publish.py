@@ -67,7 +67,7 @@ def test_a_failing_fleet_does_not_keep_the_next_from_its_artifact(kit, folder):
     refusing = Refuse(("put_artifact",))
     fleets = [FakeFleet("factory", (), hook=refusing), FakeFleet("office", ())]
     first, second = publish(folder, examined(kit, folder), fleets, ignore)
-    assert (str(first.problem), second.problem) == ("throttled", None)
+    assert (str(first.problem), second.problem) == ("fleet factory: throttled", None)
 
     refusing.on = False
 

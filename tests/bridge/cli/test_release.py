@@ -392,7 +392,7 @@ def test_a_fleet_that_fails_is_named(published, fleets):
     fleets["factory"].hook = Refuse(("put_artifact",))
     ran = published()
 
-    assert (ran.exit_code, ran.json) == (1, {"factory": "throttled", "office": "published"})
+    assert (ran.exit_code, ran.json) == (1, {"factory": "fleet factory: throttled", "office": "published"})
 
 
 def test_an_unverifiable_release_is_never_published(published, fleets):
