@@ -36,13 +36,13 @@ Settings = Mapping[str, object]
 
 
 class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[store]`."""
+    """Where rollouts and the ledger are kept: a SQLite file, made when it is absent."""
 
     path: Annotated[str, msgspec.Meta(min_length=1)] = "otabridge.db"
 
 
 class TrustConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[trust]`."""
+    """The folder with the owner's roots, `1.root.json`, `2.root.json` and so on; `otabridge root init` makes it."""
 
     folder: Annotated[str, msgspec.Meta(min_length=1)] = "trust"
 

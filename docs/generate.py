@@ -5,16 +5,30 @@ The pages of the agent and of the files are written by hand, and tests compare t
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from textwrap import dedent
 
 import click
+import msgspec
 import typer
 
+from adapters.aws.cloud import AwsFleetSettings
+from adapters.aws.mqtt import AwsSettings
+from bridge import config
 from bridge.cli.app import app
 
 HERE = Path(__file__).parent
+TABLES = (
+    ("`[store]`", config.StoreConfig),
+    ("`[trust]`", config.TrustConfig),
+    ('`[fleets.NAME]` where `cloud = "aws"`', AwsFleetSettings),
+    ("`[channel.aws]` of the agent's configuration", AwsSettings),
+)
+EXAMPLE = re.compile(r"(?m)\n((?:^    .*\n|^\n(?=    ))+)")
 NOTE = "<!-- Made by `make docs` from the code; edit the code. -->\n"
 
 
@@ -22,6 +36,7 @@ def pages() -> dict[Path, str]:
     """Every generated page: its path below docs/reference, and its text."""
     return {
         HERE / "reference" / "otabridge.md": bridge_page(),
+        HERE / "reference" / "configuration.md": configuration_page(),
     }
 
 
@@ -62,6 +77,44 @@ def cell(value: object) -> str:
     if value is None or callable(value) or "Sentinel" in type(value).__name__:
         return ""
     return str(getattr(value, "value", value)).replace("|", "\\|").replace("\n", " ")
+
+
+def configuration_page() -> str:
+    """`otabridge.toml`, and the cloud's own tables in it and in the agent's configuration."""
+    words = inspect.getdoc(config) or ""
+    return "\n".join([NOTE, "# Configuration\n", prose(words), "", *(section(*entry) for entry in TABLES)])
+
+
+def section(title: str, struct: type[msgspec.Struct]) -> str:
+    """One table of a TOML file: what it is for, and each field with its limits and default."""
+    (schema,) = msgspec.json.schema_components([struct])[1].values()
+    required = schema.get("required", [])
+    rows = [field_row(name, field, name in required) for name, field in schema["properties"].items()]
+    head = [f"## {title}\n", f"{inspect.getdoc(struct)}\n", "| field | value | default |", "|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+def field_row(name: str, field: Mapping[str, object], required: bool) -> str:  # noqa: FBT001 - a column of the table
+    """One field: its type and limits as JSON Schema says them."""
+    default = "required" if required else cell(field.get("default"))
+    return f"| `{name}` | {cell(value_of(field))} | {default} |"
+
+
+def value_of(field: Mapping[str, object]) -> str:
+    """What a field takes, in words."""
+    choices = field.get("anyOf")
+    if isinstance(choices, list):
+        return " or ".join(value_of(each) for each in choices if each.get("type") != "null")
+    named = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "pattern": "matching"}
+    limits = [f"{word} `{field[key]}`" for key, word in named.items() if key in field]
+    return " ".join([str(field.get("type", "value")), *limits])
+
+
+def prose(text: str) -> str:
+    """A docstring with its indented example as a block of code."""
+    return re.sub(
+        r"(?m)((?:^    .*\n|^\n(?=    ))+)", lambda block: f"```toml\n{dedent(block[1]).strip()}\n```\n", text
+    )
 
 
 def main() -> int:
