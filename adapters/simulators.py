@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Event
 from types import ModuleType
 
 from bridge.errors import UsageError
 from bridge.simulated import SimulatedCloud
 
-Announce = Callable[[str], None]
-
 
 def start_simulator(cloud: str, directory: Path) -> SimulatedCloud:
-    """Start the simulator of `cloud`; its certificates lie in `directory`. Raises: UsageError for another name."""
-    started: SimulatedCloud = _choose(cloud).start(directory)
-    return started
-
-
-def serve(cloud: str, directory: Path, devices: int, announce: Announce, stop: Event) -> None:
-    """Run the simulator of `cloud` with `devices` registered devices until `stop`; `announce` gets lines for people.
+    """Start the simulator of `cloud`; its certificates lie in `directory`.
 
     Raises:
         UsageError: there is no such simulator, it is not installed, or cannot be started here.
     """
+    chosen = _choose(cloud)
     try:
-        _choose(cloud).serve(directory, devices, announce, stop)
+        started: SimulatedCloud = chosen.start(directory)
     except OSError as error:
-        raise UsageError(f"sim {cloud}: {error}") from error
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise UsageError(f"the simulator of {cloud} cannot start here: {what}") from error
+    return started
 
 
 def _choose(cloud: str) -> ModuleType:

@@ -16,9 +16,12 @@ COMMAND_SECONDS = 60.0
 def kernel_boot_id() -> str:
     """The kernel's name of this boot (random(4)). Raises: SlotError."""
     try:
-        return BOOT_ID.read_text("ascii").strip()
-    except OSError as error:
+        name = BOOT_ID.read_text("ascii").strip()
+    except (OSError, ValueError) as error:
         raise SlotError(f"the kernel does not name this boot: {error}") from error
+    if not name:
+        raise SlotError(f"the kernel does not name this boot: {BOOT_ID} is empty; is /proc mounted?")
+    return name
 
 
 class CommandBoard:

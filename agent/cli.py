@@ -16,16 +16,16 @@ from types import FrameType
 from agent.config import DEFAULT_PATH, PATH_VARIABLE, AgentConfig, load
 from agent.examine import examine
 from agent.folder import offer_in
-from agent.heart import StopRequested
-from agent.line import UnopenedChannel
+from agent.heartbeat import StopRequested
 from agent.ports import Concluded, Step
-from agent.screen import Screen
+from agent.printing import Printer
 from agent.service import ONCE_SECONDS
+from agent.uplink import UnopenedChannel
 from agent.wiring import Agent, build, sole
 from bridge.release.errors import OtabridgeError
 
 Arguments = argparse.Namespace
-Handler = Callable[[AgentConfig, Arguments, Screen], int]
+Handler = Callable[[AgentConfig, Arguments, Printer], int]
 
 MAX_SECONDS = 86400
 INTERRUPTED = 130
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     handler: Handler = chosen.handler
     try:
-        return handler(load(chosen.config), chosen, Screen(json=chosen.output == "json"))
+        return handler(load(chosen.config), chosen, Printer(json=chosen.output == "json"))
     except UnopenedChannel as error:
         return _complain(error, 2)
     except OtabridgeError as error:
@@ -114,43 +114,43 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _run(config: AgentConfig, _: Arguments, screen: Screen) -> int:
+def _run(config: AgentConfig, _: Arguments, printer: Printer) -> int:
     def run(agent: Agent) -> int:
         step = agent.service.run()
-        return 0 if step is None else screen.step(step)
+        return 0 if step is None else printer.step(step)
 
     return _at_work(config, run)
 
 
-def _once(config: AgentConfig, chosen: Arguments, screen: Screen) -> int:
-    return _at_work(config, lambda agent: screen.step(agent.service.once(chosen.timeout)))
+def _once(config: AgentConfig, chosen: Arguments, printer: Printer) -> int:
+    return _at_work(config, lambda agent: printer.step(agent.service.once(chosen.timeout)))
 
 
-def _install(config: AgentConfig, chosen: Arguments, screen: Screen) -> int:
+def _install(config: AgentConfig, chosen: Arguments, printer: Printer) -> int:
     offer = offer_in(chosen.folder)
-    return _at_work(config, lambda agent: screen.step(agent.engine.install(agent.line, offer)), from_folder=True)
+    return _at_work(config, lambda agent: printer.step(agent.engine.install(agent.uplink, offer)), from_folder=True)
 
 
-def _commit(config: AgentConfig, _: Arguments, screen: Screen) -> int:
+def _commit(config: AgentConfig, _: Arguments, printer: Printer) -> int:
     def commit(agent: Agent) -> Step:
         step = agent.engine.commit()
         # The engine knows no channel here; resuming it delivers the report.
-        return agent.engine.resume(agent.line) if isinstance(step, Concluded) else step
+        return agent.engine.resume(agent.uplink) if isinstance(step, Concluded) else step
 
-    return _at_work(config, lambda agent: screen.step(commit(agent)))
-
-
-def _rollback(config: AgentConfig, _: Arguments, screen: Screen) -> int:
-    return _at_work(config, lambda agent: screen.step(agent.engine.rollback()))
+    return _at_work(config, lambda agent: printer.step(commit(agent)))
 
 
-def _status(config: AgentConfig, _: Arguments, screen: Screen) -> int:
-    screen.status(build(config).engine.status())
+def _rollback(config: AgentConfig, _: Arguments, printer: Printer) -> int:
+    return _at_work(config, lambda agent: printer.step(agent.engine.rollback()))
+
+
+def _status(config: AgentConfig, _: Arguments, printer: Printer) -> int:
+    printer.status(build(config).engine.status())
     return 0
 
 
-def _check(config: AgentConfig, chosen: Arguments, screen: Screen) -> int:
-    return screen.findings(examine(config, online=chosen.online))
+def _check(config: AgentConfig, chosen: Arguments, printer: Printer) -> int:
+    return printer.findings(examine(config, online=chosen.online))
 
 
 def _at_work(config: AgentConfig, work: Callable[[Agent], int], *, from_folder: bool = False) -> int:
@@ -158,13 +158,13 @@ def _at_work(config: AgentConfig, work: Callable[[Agent], int], *, from_folder: 
     with sole(config):
         agent = build(config, from_folder=from_folder)
         _stop_on_signal(agent)
-        with closing(agent.line):
+        with closing(agent.uplink):
             return work(agent)
 
 
 def _stop_on_signal(agent: Agent) -> None:
     def stop(_: int, __: FrameType | None) -> None:
-        agent.heart.stop()
+        agent.heartbeat.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import msgspec
 
-from agent.case import Case, Limits
 from agent.channel import Channel, Offer
-from agent.conversation import Conversation
-from agent.course import Course, deliver
-from agent.journal import Holding, Journal, JournalError, Plan, Record, Update
+from agent.context import Context, Limits
+from agent.driver import Driver, deliver
+from agent.folder import is_local
+from agent.journal import Journal
 from agent.judgement import remembered_trust, running_version
 from agent.machine import RESUME, Event, State
-from agent.ports import Concluded, Identity, Idle, Ports, Rebooting, SlotStatus, Status, Step
+from agent.ports import Concluded, Identity, Idle, Ports, SlotStatus, Status, Step
+from agent.record import Conclusion, Holding, Plan, Record, Update
+from agent.reporter import Reporter
 from agent.slots import BootEnvironmentError, Slot
+from agent.startup import Startup
 from bridge.release.errors import FailureCode, SlotError
 from bridge.release.report import Outcome
 from bridge.release.trust import Trust
@@ -44,7 +47,7 @@ class Engine:
         self._ports = ports
         self._limits = limits or Limits()
         self._journal = Journal(ports.disk, journal)
-        self._trouble = self._load()
+        self._startup = Startup(identity, ports, self._journal)
 
     def resume(self, channel: Channel) -> Step:
         """Go on with what the journal holds. Call it when the process starts; after Rebooting, should the process
@@ -55,27 +58,33 @@ class Engine:
             SlotError: the boot loader cannot tell which slot runs.
         """
         running = self._ports.boots.booted()
-        step = self._take_stock(running)
-        if step is not None or self._journal.record.update is None:
-            return step or Idle()
-        return Course(self._case(running, self._journal.record.update.offer, channel)).resume()
+        step = self._startup.take_stock(running)
+        record = self._journal.record
+        if step is not None:
+            return step
+        if RESUME[record.state] is State.IDLE and record.unsent:
+            return self._tell(running, record.unsent[0], channel)
+        if record.update is None:
+            return Idle()
+        return Driver(self._context(running, record.update.offer, channel)).resume()
 
     def install(self, channel: Channel, offer: Offer) -> Step:
         """Bring the device to the release of `offer`, or say why not. It may be handed over any number of times: in
-        the middle the work goes on, at the end the same report is given again.
+        the middle the work goes on, at the end the same report is given again. An offer from a folder does not wait
+        for a report that the cloud has not taken yet.
 
         Raises:
             JournalError, SlotError: see `resume`.
         """
         step = self.resume(channel)
-        if step != Idle():
+        if step != Idle() and not self._is_put_off(step, offer):
             return step
         running = self._ports.boots.booted()
-        case = self._case(running, offer.id, channel, offer)
+        context = self._context(running, offer.id, channel, offer)
         report = self._journal.record.conclusion(offer.id, _digest(offer))
         if report is not None:
-            return Concluded(report, deliver(case, report))
-        return Course(case).begin(Event.OFFERED, self._update_for(offer))
+            return Concluded(report, deliver(context, report))
+        return Driver(context).begin(Event.OFFERED, self._update_for(offer))
 
     def commit(self) -> Step:
         """A person says that the trial boot is good; the report goes out at the next `resume`.
@@ -88,8 +97,13 @@ class Engine:
             return self._decide(running, Event.PROVEN)
         if self._ports.boots.trial() is not running:
             raise SlotError(f"slot {running} is not on trial: there is nothing to commit")
+        if self._startup.trouble is not None:
+            self._startup.set_aside_unusable()
+            self._journal.forget_update()  # a newer agent's, which this one has taken for fallen back
         self._ports.boots.commit(running)
-        self._expect(running, Holding(version=self._identity.version or "", committed=True), fallbacks=0)
+        holding = Holding(version=self._identity.version or "", committed=True)
+        record = msgspec.structs.replace(self._journal.record, expected=running).with_holding(running, holding)
+        self._journal.keep(record)
         return Idle()
 
     def rollback(self) -> Step:
@@ -102,11 +116,11 @@ class Engine:
         running = self._ports.boots.booted()
         if self._is_proving(running):
             return self._decide(running, Event.UNHEALTHY)
-        step = self._take_stock(running)
+        step = self._startup.take_stock(running)
         if step is not None:
             return step
         plan = Plan(running.other, self._committed(running.other))
-        return Course(self._case(running, "")).begin(Event.ORDERED, Update("", plan=plan))
+        return Driver(self._context(running, "")).begin(Event.ORDERED, Update("", plan=plan))
 
     def status(self) -> Status:
         """The truth about this device; writes nothing. Raises: SlotError."""
@@ -124,72 +138,41 @@ class Engine:
             root_version=remembered_trust(self._identity.root, record.roots).root.version,
             fallbacks=record.fallbacks,
             last=record.concluded[-1].report if record.concluded else None,
-            trouble=self._trouble,
+            unsent=len(record.unsent) + (record.state is State.REPORTING),
+            trouble="" if self._startup.trouble is None else str(self._startup.trouble),
         )
 
-    def _load(self) -> str:
-        try:
-            self._journal.load()
-        except JournalError as error:
-            return str(error)
-        return ""
+    def _context(
+        self, running: Slot, offer_id: str, channel: Channel | None = None, offer: Offer | None = None
+    ) -> Context:
+        reporter = Reporter(offer_id, channel, offer)
+        return Context(self._identity, self._ports, self._journal, self._limits, running, reporter)
 
-    def _case(self, running: Slot, offer_id: str, channel: Channel | None = None, offer: Offer | None = None) -> Case:
-        talk = Conversation(offer_id, channel, offer)
-        return Case(self._identity, self._ports, self._journal, self._limits, running, talk)
+    def _tell(self, running: Slot, conclusion: Conclusion, channel: Channel) -> Concluded:
+        """An end that had to wait: told now, and forgotten once the cloud has it."""
+        delivered = deliver(self._context(running, conclusion.offer, channel), conclusion.report)
+        if delivered:
+            record = self._journal.record
+            self._journal.keep(msgspec.structs.replace(record, unsent=record.unsent[1:]))
+        return Concluded(conclusion.report, delivered)
+
+    def _is_put_off(self, step: Step, offer: Offer) -> bool:
+        """Whether `step` is an end that the cloud has not heard of, which need not hold up a person with a folder."""
+        if not isinstance(step, Concluded) or step.delivered or not is_local(offer.id):
+            return False
+        record = self._journal.record
+        if record.state is State.REPORTING and record.update is not None:
+            conclusion = Conclusion(record.update.offer, record.update.digest, step.report)
+            record = msgspec.structs.replace(record.concluding(conclusion).deferring(conclusion), update=None)
+            self._journal.move(Event.DEFERRED, record)
+        return True
 
     def _update_for(self, offer: Offer) -> Update:
+        """The update in the journal when it is of the same release, whatever the cloud calls its new attempt."""
         known = self._journal.record.update
-        if known is not None and (known.offer, known.digest) == (offer.id, _digest(offer)):
-            return known
-        return Update(offer.id, _digest(offer))
-
-    def _take_stock(self, running: Slot) -> Rebooting | None:
-        """Without an update beyond the switch, there is no trial, and the slot that runs is the one expected."""
-        self._set_aside_unusable()
-        if RESUME[self._journal.record.state] is not State.IDLE:
-            return None
-        trial = self._ports.boots.trial()
-        if trial is not None:
-            return self._end_stray_trial(running, trial)
-        self._adopt(running)
-        return None
-
-    def _set_aside_unusable(self) -> None:
-        if self._trouble:
-            logger.error("%s; starting with an empty one, kept a copy at %s", self._trouble, self._journal.set_aside())
-            self._journal.keep(self._journal.record)
-            self._trouble = ""
-
-    def _end_stray_trial(self, running: Slot, trial: Slot) -> Rebooting | None:
-        logger.error("slot %s is on trial, the journal knows nothing of it: ending the trial", trial)
-        self._ports.boots.mark_unbootable(trial)
-        if running is not trial:
-            return None
-        self._ports.board.reboot()
-        return Rebooting()
-
-    def _adopt(self, running: Slot) -> None:
-        record, default = self._journal.record, self._ports.boots.default()
-        holding = record.holding(running)
-        if running is not default:
-            # The boot loader left the default slot on its own. Keep what runs, if it was ever proved.
-            if holding is None or not holding.committed:
-                return
-            self._ports.boots.commit(running)
-        holding = holding or Holding(version=self._identity.version or "", committed=True)
-        try:
-            self._expect(running, holding, fallbacks=int(record.expected not in (None, running)))
-        except JournalError as error:
-            # Found out again at the next start; and an offer that comes now must get its answer.
-            logger.warning("what runs is not remembered: %s", error)
-
-    def _expect(self, running: Slot, holding: Holding, *, fallbacks: int) -> None:
-        before = self._journal.record
-        after = msgspec.structs.replace(before, expected=running, fallbacks=before.fallbacks + fallbacks)
-        after = after.with_holding(running, holding)
-        if after != before:
-            self._journal.keep(after)
+        if known is None or known.digest != _digest(offer):
+            return Update(offer.id, _digest(offer))
+        return known if known.offer == offer.id else msgspec.structs.replace(known, offer=offer.id, strikes=0)
 
     def _is_proving(self, running: Slot) -> bool:
         record = self._journal.record
@@ -198,10 +181,10 @@ class Engine:
 
     def _decide(self, running: Slot, event: Event) -> Step:
         record = self._journal.record
-        case = self._case(running, "" if record.update is None else record.update.offer)
-        report = case.report(Outcome.FELL_BACK, FailureCode.FELL_BACK, "rolled back by hand")
+        context = self._context(running, "" if record.update is None else record.update.offer)
+        report = context.report(Outcome.FELL_BACK, FailureCode.FELL_BACK, "rolled back by hand")
         ending = report if event is Event.UNHEALTHY else None
-        return Course(case).take(*ON_TRIAL[record.state], event, ending=ending)
+        return Driver(context).take(*ON_TRIAL[record.state], event, ending=ending)
 
     def _committed(self, slot: Slot) -> Holding:
         record = self._journal.record

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.config import AgentConfig, ConfigError
 from agent.disk import SystemDisk
-from agent.screen import Finding
+from agent.printing import Finding
 from agent.slots import BootLoader, Slot
 from agent.wiring import Agent, build, firmware_of, identity_of
 from bridge.release.errors import OtabridgeError, SlotError
@@ -107,13 +107,13 @@ def _journal(agent: Agent) -> str:
 
 
 def _channel(agent: Agent) -> str:
-    agent.line.open()
+    agent.uplink.open()
     return agent.config.channel.cloud
 
 
 def _cloud(agent: Agent) -> str:
     try:
-        offer = agent.line.next_offer(ONLINE_SECONDS)
+        offer = agent.uplink.next_offer(ONLINE_SECONDS)
     finally:
-        agent.line.close()
+        agent.uplink.close()
     return "connected, no offer" if offer is None else f"connected, offer {offer.id}"

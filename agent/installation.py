@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.disk import BlockFile, Disk
@@ -62,45 +63,64 @@ def opened(disk: Disk, path: Path) -> Iterator[SlotFile]:
         file.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a mark is kept: after `count` bytes of image, or with fewer after `seconds` by `clock`."""
+
+    count: int
+    seconds: float
+    clock: Callable[[], float]
+
+    def is_due(self, gained: int, since: float) -> bool:
+        """Whether `gained` bytes, the last mark having been kept at `since`, are worth one."""
+        return gained >= self.count or (gained > 0 and self.clock() - since >= self.seconds)
+
+
 class ImageWriter:
     """Writes one artifact's image, from `start` on.
 
-    `keep` is called with each mark before which everything is durable, `show` with the image bytes written so far.
+    `keep` is called with each mark before which everything is durable, whenever `pace` finds it due.
     """
 
-    def __init__(self, slot: SlotFile, artifact: Artifact, start: Mark, keep: Callable[[Mark], None]) -> None:
+    def __init__(
+        self, slot: SlotFile, artifact: Artifact, start: Mark, pace: Pace, keep: Callable[[Mark], None]
+    ) -> None:
         self._slot = slot
         self._decoder = ImageDecoder(artifact, start)
+        self._pace = pace
         self._kept = start
+        self._kept_at = pace.clock()
         self._keep = keep
         self._offset = start.image
 
-    def write(self, chunks: Iterable[bytes], show: Callable[[int], None], checkpoint_bytes: int) -> Mark:
+    def write(self, chunks: Iterable[bytes], show: Callable[[int], None]) -> Mark:
         """Write all of `chunks`, the artifact's bytes from the start to the end; the mark at its end, durable.
+
+        `show` is called with the image bytes written so far.
 
         Raises:
             AlteredRelease: the bytes are not those that were signed.
             SlotError: the device failed. Beside these, what `chunks`, `keep` and `show` raise.
         """
         for chunk in chunks:
-            self._write(chunk, checkpoint_bytes)
+            self._write(chunk)
             show(self._offset)
         self._decoder.finish()
         self._slot.sync()
         return self._decoder.mark
 
-    def _write(self, chunk: bytes, checkpoint_bytes: int) -> None:
+    def _write(self, chunk: bytes) -> None:
         for piece in self._decoder.feed(chunk):
             self._slot.write(self._offset, piece)
             self._offset += len(piece)
-            self._checkpoint(checkpoint_bytes)
+            self._checkpoint()
 
-    def _checkpoint(self, every: int) -> None:
+    def _checkpoint(self) -> None:
         mark = self._decoder.mark
-        if mark.image - self._kept.image >= every:
+        if self._pace.is_due(mark.image - self._kept.image, self._kept_at):
             self._slot.sync()
             self._keep(mark)
-            self._kept = mark
+            self._kept, self._kept_at = mark, self._pace.clock()
 
 
 def check_image(slot: SlotFile, image: Image, show: Callable[[int], None]) -> None:

@@ -1,30 +1,34 @@
-"""What the agent remembers: the update that is under way and the device's lasting record, in one durable file.
+"""Where the agent's record is kept: one small file, in two copies, like a boot loader's redundant environment.
 
-The file is one header line, `otabridge-journal <version> <sha256>`, and one JSON document. The digest covers
-version and document, so that a journal which a fault has altered anywhere is refused rather than believed.
+Each change goes to the older copy, and the newest copy that can be used holds. A power cut tears at most the one being
+written; a medium that spoils one leaves the record as it was one step earlier, and every step can be taken again.
+
+A copy is one header line, `otabridge-journal <version> <serial> <sha256>`, and one JSON document. The digest covers
+version, serial and document, so that a copy which a fault has altered anywhere is refused rather than believed.
+
+A newer agent may have written the journal in its trial boot, before the boot loader fell back to this one. So within
+one version unknown fields are passed over, and every version keeps the fields of `Legacy`, in that shape.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from agent.disk import Disk
 from agent.machine import Event, State, next_state
+from agent.record import Holding, Record
 from agent.slots import Slot
 from bridge.release.errors import FailureCode, OtabridgeError
-from bridge.release.manifest import Artifact, Image
-from bridge.release.payload import Mark
-from bridge.release.report import Report
 
 VERSION = 1
 """Of the journal's format. A higher one was written by a newer agent."""
-MAX_CONCLUDED = 16
-"""Offers whose end is remembered; a cloud that repeats one gets the same answer."""
-HEADER = re.compile(rb"otabridge-journal ([1-9][0-9]{0,5}) ([0-9a-f]{64})")
+HEADER = re.compile(rb"otabridge-journal ([1-9][0-9]{0,5}) ([0-9]{1,18}) ([0-9a-f]{64})")
 
 
 class JournalError(OtabridgeError):
@@ -33,161 +37,178 @@ class JournalError(OtabridgeError):
     code = FailureCode.JOURNAL
 
 
-class Holding(msgspec.Struct, frozen=True):
-    """What a slot holds. `image` is None for what was there before the first release; `health` names checks to run."""
-
-    release: str = ""
-    version: str = ""
-    sequence: int = 0
-    floor: int = 1
-    image: Image | None = None
-    health: tuple[str, ...] = ()
-    committed: bool = False
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What an accepted release does here: `artifact` makes `target` hold `goal`; None where the bytes are there."""
-
-    target: Slot
-    goal: Holding
-    artifact: Artifact | None = None
-
-
-class Update(msgspec.Struct, frozen=True):
-    """The update that is under way.
-
-    `offer` is the cloud's id ("" for one that a person ordered), `digest` the sha256 of its release.json, `mark` how
-    much of the artifact is durably in the slot, `boot_id` the boot in which the switch was made, `strikes` how many
-    times the agent started since the last progress, `ending` how it ends or is going to end.
-    """
+class Unfinished(msgspec.Struct, frozen=True):
+    """The update of a newer agent: the cloud's id of its offer, and the sha256 of its release.json."""
 
     offer: str
     digest: str = ""
-    plan: Plan | None = None
-    mark: Mark = Mark()
-    boot_id: str = ""
-    strikes: int = 0
-    ending: Report | None = None
 
 
-class Conclusion(msgspec.Struct, frozen=True):
-    """An offer that has ended, and how."""
+class Legacy(msgspec.Struct, frozen=True):
+    """What a journal of any version holds, for an older agent to go on from; see Record."""
 
-    offer: str
-    digest: str
-    report: Report
-
-
-class Record(msgspec.Struct, frozen=True):
-    """All that the agent remembers.
-
-    `expected` is the slot last committed, None before the agent ever ran; `roots` the roots after the pinned one that
-    were ever accepted; `floor` the least sequence accepted; `fallbacks` counts them over the device's life.
-    """
-
-    state: State = State.IDLE
-    update: Update | None = None
+    update: Unfinished | None = None
     a: Holding | None = None
     b: Holding | None = None
     expected: Slot | None = None
     floor: int = 1
     roots: tuple[bytes, ...] = ()
     fallbacks: int = 0
-    concluded: tuple[Conclusion, ...] = ()
+    seen: datetime | None = None
 
-    def holding(self, slot: Slot) -> Holding | None:
-        """What `slot` holds, None when unknown or in the middle of a write."""
-        return self.a if slot is Slot.A else self.b
-
-    def with_holding(self, slot: Slot, holding: Holding | None) -> Record:
-        """The record in which `slot` holds `holding`."""
-        if slot is Slot.A:
-            return msgspec.structs.replace(self, a=holding)
-        return msgspec.structs.replace(self, b=holding)
-
-    def conclusion(self, offer: str, digest: str) -> Report | None:
-        """How `offer` ended, when it has and is remembered."""
-        return next((each.report for each in self.concluded if (each.offer, each.digest) == (offer, digest)), None)
-
-    def concluding(self, conclusion: Conclusion) -> Record:
-        """The record that also remembers `conclusion`; the oldest is forgotten."""
-        return msgspec.structs.replace(self, concluded=(*self.concluded, conclusion)[-MAX_CONCLUDED:])
+    def record(self) -> Record:
+        """The record that keeps all of it but the update."""
+        kept = {name: getattr(self, name) for name in self.__struct_fields__ if name != "update"}
+        return Record(**kept)
 
 
-def render(record: Record) -> bytes:
-    """The journal file of `record`."""
+class NewerJournal(JournalError):
+    """A newer agent wrote it; `legacy` is what can be read of it."""
+
+    def __init__(self, message: str, legacy: Legacy) -> None:
+        super().__init__(message)
+        self.legacy = legacy
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One copy of the journal. `record` is None when `trouble` says why it cannot be used; None for no file."""
+
+    serial: int = -1
+    record: Record | None = None
+    trouble: JournalError | None = None
+
+
+def render(record: Record, serial: int = 0) -> bytes:
+    """A copy of the journal that holds `record`."""
     document = msgspec.json.encode(record)
-    return b"otabridge-journal %d %s\n%s" % (VERSION, _digest(VERSION, document), document)
+    return b"otabridge-journal %d %d %s\n%s" % (VERSION, serial, _digest(VERSION, serial, document), document)
 
 
 def parse(data: bytes) -> Record:
-    """The record in the journal file `data`.
-
-    Raises:
-        JournalError: altered, cut, or written by a newer agent.
-    """
-    header, _, document = data.partition(b"\n")
-    match = HEADER.fullmatch(header)
-    if match is None or match[2] != _digest(int(match[1]), document):
-        raise JournalError("its digest does not match: the file was cut or altered")
-    if int(match[1]) > VERSION:
-        raise JournalError(f"it has version {int(match[1])}, this agent reads up to {VERSION}: a newer agent wrote it")
+    """The record in the copy `data`. Raises: JournalError: altered or cut; NewerJournal."""
+    version, _, document = _open(data)
+    if version > VERSION:
+        newer = f"it has version {version}, this agent reads up to {VERSION}: a newer agent wrote it"
+        raise NewerJournal(newer, _legacy(document))
     try:
         return msgspec.json.decode(document, type=Record)
+    except msgspec.MsgspecError as error:
+        raise NewerJournal(f"its document is no record of this agent: {error}", _legacy(document)) from error
+
+
+def serial_of(data: bytes) -> int:
+    """The serial of the copy `data`. Raises: JournalError: altered or cut."""
+    return _open(data)[1]
+
+
+def _open(data: bytes) -> tuple[int, int, bytes]:
+    header, _, document = data.partition(b"\n")
+    match = HEADER.fullmatch(header)
+    if match is None or match[3] != _digest(int(match[1]), int(match[2]), document):
+        raise JournalError("its digest does not match: the file was cut or altered")
+    return int(match[1]), int(match[2]), document
+
+
+def _legacy(document: bytes) -> Legacy:
+    try:
+        return msgspec.json.decode(document, type=Legacy)
     except msgspec.MsgspecError as error:
         raise JournalError(f"its document is no record: {error}") from error
 
 
-def _digest(version: int, document: bytes) -> bytes:
-    return hashlib.sha256(b"%d\n%s" % (version, document)).hexdigest().encode()
+def _digest(version: int, serial: int, document: bytes) -> bytes:
+    return hashlib.sha256(b"%d %d\n%s" % (version, serial, document)).hexdigest().encode()
+
+
+def _judged(path: Path, data: bytes) -> Copy:
+    serial = -1
+    try:
+        serial = serial_of(data)
+        return Copy(serial, parse(data))
+    except NewerJournal as error:
+        return Copy(serial, trouble=NewerJournal(f"journal {path} is not usable: {error}", error.legacy))
+    except JournalError as error:
+        return Copy(serial, trouble=JournalError(f"journal {path} is not usable: {error}"))
 
 
 class Journal:
-    """The record and its file. What is in memory is what was last made durable."""
+    """The record and its two copies. What is in memory is what was last made durable."""
 
     def __init__(self, disk: Disk, path: Path) -> None:
-        """Begin with an empty record; call `load`."""
+        """Begin with an empty record; call `load`. The copies are `path` with `.0` and `.1` after it."""
         self._disk = disk
-        self._path = path
+        self._paths = tuple(path.with_name(f"{path.name}.{number}") for number in range(2))
+        self._serial = -1
         self.record = Record()
 
     def load(self) -> None:
-        """Read the file, when there is one. Raises: JournalError; the record is empty then."""
-        try:
-            data = self._disk.read(self._path)
-            self.record = Record() if data is None else parse(data)
-        except OSError as error:
-            raise JournalError(f"journal {self._path} cannot be read: {error.strerror or error}") from error
-        except JournalError as error:
-            raise JournalError(f"journal {self._path} is not usable: {error}") from error
+        """Take the newest copy that can be used; without any file the record is empty.
 
-    def set_aside(self) -> Path:
-        """Keep a copy of an unusable file for a person to look at; the next `keep` replaces the original.
+        Raises:
+            JournalError: there are files, and none can be used; the record is empty then. NewerJournal: see there.
+        """
+        copies = [self._read(path) for path in self._paths]
+        newest = max(copies, key=lambda copy: (copy.record is not None, copy.serial))
+        self._serial = max(copy.serial for copy in copies) if newest.record is None else newest.serial
+        if newest.record is not None:
+            self.record = newest.record
+            return
+        self.record = Record()
+        troubles = [copy.trouble for copy in sorted(copies, key=lambda copy: -copy.serial) if copy.trouble is not None]
+        if troubles:
+            raise next((each for each in troubles if isinstance(each, NewerJournal)), troubles[0])
+
+    def set_aside(self) -> tuple[Path, ...]:
+        """Copy unusable files for a person to look at, or a newer agent; the next `keep` replaces the originals.
 
         Raises: JournalError.
         """
-        copy = self._path.with_name(self._path.name + ".unusable")
-        self._write(copy, self._read_all())
-        return copy
+        found = [(path, data) for path in self._paths if (data := self._content(path)) is not None]
+        aside = tuple(path.with_name(path.name + ".unusable") for path, _ in found)
+        for path, (_, data) in zip(aside, found, strict=True):
+            self._write(path, data)
+        return aside
 
     def keep(self, record: Record) -> None:
         """Make `record` durable. Raises: JournalError; then the record before it stands."""
-        self._write(self._path, render(record))
-        self.record = record
+        serial = self._serial + 1
+        self._write(self._paths[serial % 2], render(record, serial))
+        self._serial, self.record = serial, record
 
     def move(self, event: Event, record: Record) -> None:
         """Make `record` durable in the state to which `event` leads. Raises: JournalError."""
         self.keep(msgspec.structs.replace(record, state=next_state(self.record.state, event)))
 
     def forget_update(self) -> None:
-        """Drop the update from memory alone, where the file cannot be written."""
-        self.record = msgspec.structs.replace(self.record, state=State.IDLE, update=None)
+        """Drop the update, from memory alone where the file cannot be written.
 
-    def _read_all(self) -> bytes:
+        Raises: JournalError when the file may hold more than memory did: a write that failed can have got through.
+        """
+        forgotten = msgspec.structs.replace(self.record, state=State.IDLE, update=None)
         try:
-            return self._disk.read(self._path) or b""
+            self.keep(forgotten)
+        except JournalError:
+            self._require_no_newer_copy()
+            self.record = forgotten
+
+    def _require_no_newer_copy(self) -> None:
+        for path in self._paths:
+            if self._read(path).serial > self._serial:
+                raise JournalError(f"journal {path} cannot be written, and what it holds is not sure to last")
+
+    def _read(self, path: Path) -> Copy:
+        try:
+            data = self._content(path)
+        except JournalError as error:
+            return Copy(trouble=error)
+        return Copy() if data is None else _judged(path, data)
+
+    def _content(self, path: Path) -> bytes | None:
+        try:
+            return self._disk.read(path)
         except OSError as error:
-            raise JournalError(f"journal {self._path} cannot be read: {error.strerror or error}") from error
+            raise JournalError(f"journal {path} cannot be read: {error.strerror or error}") from error
 
     def _write(self, path: Path, data: bytes) -> None:
         try:

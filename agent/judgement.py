@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.channel import Offer
-from agent.journal import Holding, Plan, Record
+from agent.machine import BEFORE_SWITCH
 from agent.ports import Identity
+from agent.record import Holding, Plan, Record
 from agent.slots import Slot
 from bridge.release.errors import FailureCode, ReleaseError, UntrustedRoot
 from bridge.release.manifest import Artifact, Release
@@ -67,14 +68,28 @@ def remembered_trust(pinned: bytes, roots: Sequence[bytes]) -> Trust:
     return trust
 
 
+def no_earlier(now: datetime, record: Record) -> datetime:
+    """`now`, but never before the time at which a release was last accepted.
+
+    A clock that starts in 1970, or is set back, does not bring expired releases back to life. The bound cannot lock a
+    device out: what was accepted had not expired by then, so it lies before the expiry that the approvers signed.
+    """
+    return now if record.seen is None else max(now, record.seen)
+
+
 def facts_of(identity: Identity, record: Record, running: Slot) -> Facts:
     """What the device is and runs."""
     return Facts(identity.model, identity.hardware, running_version(identity, record, running), record.floor)
 
 
 def running_version(identity: Identity, record: Record, running: Slot) -> str | None:
-    """The release version in slot `running`; None when unknown."""
+    """The release version in slot `running`, also while it is on trial; None when unknown."""
+    plan = None if record.update is None or record.state in BEFORE_SWITCH else record.update.plan
+    if plan is not None and plan.target is running:
+        return plan.goal.version
     holding = record.holding(running)
+    if holding is None and record.expected not in (None, running):
+        return None
     return identity.version if holding is None or holding.image is None else holding.version
 
 

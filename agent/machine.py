@@ -67,6 +67,8 @@ class Event(StrEnum):
     """The cloud could not be asked; the offer will come again."""
     WITHDRAWN = auto()
     DELIVERED = auto()
+    DEFERRED = auto()
+    """The cloud is to hear of it later: a person installs without it."""
 
 
 # fmt: off
@@ -74,6 +76,7 @@ TRANSITIONS = MappingProxyType({
     (State.IDLE,       Event.OFFERED):     State.JUDGING,
     (State.IDLE,       Event.ORDERED):     State.CHECKING,
     (State.IDLE,       Event.GIVEN_UP):    State.REPORTING,
+    (State.IDLE,       Event.FELL_BACK):   State.REPORTING,  # long after the commit
 
     (State.JUDGING,    Event.ACCEPTED):    State.PREPARING,
     (State.JUDGING,    Event.REFUSED):     State.REPORTING,
@@ -117,6 +120,7 @@ TRANSITIONS = MappingProxyType({
     (State.REVERTING,  Event.GIVEN_UP):    State.REPORTING,
 
     (State.REPORTING,  Event.DELIVERED):   State.IDLE,
+    (State.REPORTING,  Event.DEFERRED):    State.IDLE,
 })
 
 RESUME = MappingProxyType({

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,7 +58,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The engine's surroundings. `clock` gives the time of day, UTC, aware."""
+    """The engine's surroundings. `clock` gives the time of day, UTC, aware; `ticks` seconds that never go back."""
 
     disk: Disk
     boots: BootLoader
@@ -65,6 +66,7 @@ class Ports:
     health: Health
     board: Board
     clock: Callable[[], datetime]
+    ticks: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ class Status:
 
     `expected` is the slot that the agent last committed (None before it ever saw one); it differs from `booted` during
     a trial, and after the boot loader fell back. `state` is a name of `agent.machine.State`, `offer` the update that is
-    under way ("" when none), `trouble` says why the journal could not be read ("" when it could).
+    under way ("" when none), `unsent` counts ends that the cloud has not heard of, `trouble` says why the journal could
+    not be read ("" when it could).
     """
 
     booted: Slot
@@ -128,4 +131,5 @@ class Status:
     root_version: int
     fallbacks: int
     last: Report | None
+    unsent: int = 0
     trouble: str = ""

@@ -6,12 +6,12 @@ import logging
 from typing import Protocol, assert_never
 
 from agent.channel import Channel, Offer
-from agent.heart import Heart, StopRequested
-from agent.line import UnopenedChannel
+from agent.heartbeat import Heartbeat, StopRequested
 from agent.notify import Notifier
 from agent.pace import Backoff, Timing
 from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
-from agent.screen import report_text
+from agent.printing import report_text
+from agent.uplink import UnopenedChannel
 from bridge.release.errors import ChannelError
 
 OFFER_SECONDS = 600.0
@@ -41,7 +41,7 @@ class Service:
         self,
         updates: Updates,
         channel: Channel,
-        heart: Heart,
+        heartbeat: Heartbeat,
         notifier: Notifier,
         timing: Timing,
         *,
@@ -49,7 +49,7 @@ class Service:
     ) -> None:
         self._updates = updates
         self._channel = channel
-        self._heart = heart
+        self._heartbeat = heartbeat
         self._notifier = notifier
         self._timing = timing
         self._supervised = supervised
@@ -57,7 +57,7 @@ class Service:
         self._last = ""
 
     def run(self) -> Rebooting | None:
-        """Work until the heart is stopped (None), or, when supervised, until the machine is to be restarted.
+        """Work until the heartbeat is stopped (None), or, when supervised, until the machine is to be restarted.
 
         Raises: OtabridgeError that waiting does not mend: journal, boot environment, a channel that cannot be set up.
         """
@@ -86,7 +86,7 @@ class Service:
         return step if offer is None else self._updates.install(self._channel, offer)
 
     def _after(self, step: Step) -> Step:
-        self._heart.beat()
+        self._heartbeat.beat()
         match step:
             case Idle():
                 return self._await_offer()
@@ -94,8 +94,7 @@ class Service:
                 self._pause(reason)
                 return self._await_offer()
             case Concluded(report=report, delivered=True):
-                self._tell(report_text(report))
-                return self._await_offer()
+                self._tell(report_text(report))  # and on: another end may be waiting to be told
             case Concluded(report=report):
                 self._pause(f"{report_text(report)}, which the cloud has not heard of yet")
             case Rebooting():
@@ -108,7 +107,7 @@ class Service:
     def _await_offer(self) -> Step:
         self._notifier.status("waiting for an offer")
         try:
-            offer = self._ask(min(OFFER_SECONDS, self._heart.patience))
+            offer = self._ask(min(OFFER_SECONDS, self._heartbeat.patience))
         except UnopenedChannel:
             raise
         except ChannelError as error:
@@ -120,7 +119,7 @@ class Service:
         return self._install(offer)
 
     def _ask(self, timeout: float) -> Offer | None:
-        with self._heart.waiting():
+        with self._heartbeat.waiting():
             return self._channel.next_offer(timeout)
 
     def _install(self, offer: Offer) -> Step:

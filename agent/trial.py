@@ -8,108 +8,139 @@ from dataclasses import replace
 
 import msgspec
 
-from agent.case import Case
 from agent.channel import OfferWithdrawn
+from agent.context import Context
 from agent.judgement import raised_floor
 from agent.machine import Event
-from agent.ports import Rebooting
-from agent.slots import BootEnvironmentError
+from agent.ports import Ports, Rebooting
+from agent.slots import BootEnvironmentError, Slot
 from bridge.release.errors import FailureCode, SlotError
 from bridge.release.report import Outcome, Phase, Report
 
 logger = logging.getLogger(__name__)
 
 
+def leave(ports: Ports, slot: Slot) -> Rebooting:
+    """End the trial of `slot`, which runs, by restarting into the default slot."""
+    # Where the environment cannot be written, the boot loader's own count of trial boots still ends the trial; where
+    # the restart is refused, it is asked for again.
+    try:
+        ports.boots.mark_unbootable(slot)
+    except SlotError:
+        logger.exception("slot %s is left all the same", slot)
+    try:
+        ports.board.reboot()
+    except SlotError:
+        logger.exception("slot %s still runs", slot)
+    return Rebooting()
+
+
 class Trial:
     """SWITCHING, REBOOTING, PROVING, COMMITTING and REVERTING: one method each."""
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def switch(self) -> None:
         """SWITCHING: again where it is unsure whether the boot loader was told, unless the target runs already."""
-        case = self._case
+        context = self._context
         if self._arrived:
-            return case.journal.move(Event.SWITCHED, case.record)
-        case.ports.boots.try_slot(case.plan.target)
-        return case.journal.move(Event.SWITCHED, case.changed(boot_id=case.ports.board.boot_id()))
+            return context.journal.move(Event.SWITCHED, context.record)
+        context.ports.boots.try_slot(context.plan.target)
+        return context.journal.move(Event.SWITCHED, context.changed(boot_id=context.ports.board.boot_id()))
 
     def reboot(self) -> Rebooting | None:
         """REBOOTING: restart unless that has happened; then see which slot runs."""
-        case = self._case
-        if case.ports.board.boot_id() == case.update.boot_id:
-            case.ports.board.reboot()
+        context = self._context
+        if context.ports.board.boot_id() == context.update.boot_id:
+            context.ports.board.reboot()
             return Rebooting()
         if self._arrived:
-            case.journal.move(Event.ARRIVED, case.record)
+            context.journal.move(Event.ARRIVED, context.record)
         else:
-            case.end_fallen_back(Event.FELL_BACK, self._given_up_by_boot_loader())
+            context.end_fallen_back(Event.FELL_BACK, self._given_up_by_boot_loader())
         return None
 
     def prove(self) -> None:
         """PROVING: to COMMITTING when healthy, else to REVERTING."""
-        case = self._case
+        context = self._context
         with suppress(OfferWithdrawn):
-            case.talk.show(Phase.PROVING)
-        detail = case.ports.health.prove(case.plan.goal.health)
+            context.reporter.show(Phase.PROVING)
+        detail = context.ports.health.prove(context.plan.goal.health)
         if detail is None:
-            return case.journal.move(Event.PROVEN, case.record)
-        return case.end(Event.UNHEALTHY, case.report(Outcome.FELL_BACK, FailureCode.UNHEALTHY, detail))
+            return context.journal.move(Event.PROVEN, context.record)
+        return context.end(Event.UNHEALTHY, context.report(Outcome.FELL_BACK, FailureCode.UNHEALTHY, detail))
 
     def commit(self) -> None:
         """COMMITTING: the target becomes the default, the floor rises, and the update counts as installed."""
-        case = self._case
+        context = self._context
         if not self._arrived:
-            return case.end_fallen_back(Event.FELL_BACK, self._given_up_by_boot_loader())
-        case.ports.boots.commit(case.plan.target)
+            return context.end_fallen_back(Event.FELL_BACK, self._given_up_by_boot_loader())
+        self._make_default()
         return self._record_commit()
 
     def revert(self) -> Rebooting | None:
         """REVERTING: until the old slot runs and the target is not on trial."""
-        case, target = self._case, self._case.plan.target
-        if case.ports.boots.default() is target:
-            raise BootEnvironmentError(f"slot {target} is the default already: {self._ending.detail}")
+        context, target = self._context, self._context.plan.target
+        if self._is_default(target):
+            self._stay()
+            return None
         if self._arrived:
-            return self._leave()
-        case.ports.boots.mark_unbootable(target)
+            return leave(context.ports, target)
+        context.ports.boots.mark_unbootable(target)
         self._record_return()
         return None
 
     @property
     def _arrived(self) -> bool:
-        return self._case.running is self._case.plan.target
+        return self._context.running is self._context.plan.target
 
     @property
     def _ending(self) -> Report:
-        if self._case.update.ending is None:
+        if self._context.update.ending is None:
             raise RuntimeError("a reverted update knows why")
-        return self._case.update.ending
+        return self._context.update.ending
 
     def _given_up_by_boot_loader(self) -> Report:
-        detail = f"the boot loader gave slot {self._case.plan.target} up; slot {self._case.running} runs again"
-        return self._case.report(Outcome.FELL_BACK, FailureCode.FELL_BACK, detail)
+        detail = f"the boot loader gave slot {self._context.plan.target} up; slot {self._context.running} runs again"
+        return self._context.report(Outcome.FELL_BACK, FailureCode.FELL_BACK, detail)
 
     def _record_commit(self) -> None:
-        case, plan = self._case, self._case.plan
-        report = replace(case.report(Outcome.INSTALLED), version=plan.goal.version)
-        record = case.changed(ending=report, strikes=0)
+        context, plan = self._context, self._context.plan
+        report = replace(context.report(Outcome.INSTALLED), version=plan.goal.version)
+        record = context.changed(ending=report, strikes=0)
         record = record.with_holding(plan.target, msgspec.structs.replace(plan.goal, committed=True))
-        floor = raised_floor(case.record, plan.target, plan.goal)
-        case.journal.move(Event.COMMITTED, msgspec.structs.replace(record, expected=plan.target, floor=floor))
+        floor = raised_floor(context.record, plan.target, plan.goal)
+        context.journal.move(Event.COMMITTED, msgspec.structs.replace(record, expected=plan.target, floor=floor))
 
-    def _leave(self) -> Rebooting:
-        # Where the environment cannot be written, the boot loader's own count of trial boots still ends the trial.
+    def _is_default(self, target: Slot) -> bool:
         try:
-            self._case.ports.boots.mark_unbootable(self._case.plan.target)
+            return self._context.ports.boots.default() is target
         except SlotError:
-            logger.exception("slot %s is left all the same", self._case.plan.target)
-        self._case.ports.board.reboot()
-        return Rebooting()
+            logger.exception("slot %s is taken for a trial", target)
+            return False
+
+    def _make_default(self) -> None:
+        boots, target = self._context.ports.boots, self._context.plan.target
+        try:
+            boots.commit(target)
+        except SlotError:
+            if boots.default() is not target:
+                raise
+            boots.commit(target)  # it was made, but is not sure to last: once more
+
+    def _stay(self) -> None:
+        # There is no way back: a commit that was told as failed has been made, or a person made the slot the default.
+        context, plan = self._context, self._context.plan
+        error = BootEnvironmentError(f"slot {plan.target} is the default already: {self._ending.detail}")
+        record = context.changed(ending=context.report(Outcome.FAILED, error.code, str(error)), strikes=0)
+        record = record.with_holding(plan.target, msgspec.structs.replace(plan.goal, committed=True))
+        context.journal.move(Event.FAILED, msgspec.structs.replace(record, expected=plan.target))
 
     def _record_return(self) -> None:
-        ending, now = self._ending, self._case.report(Outcome.INSTALLED)
+        ending, now = self._ending, self._context.report(Outcome.INSTALLED)
         report = replace(ending, slot=now.slot, version=now.version)
         if ending.outcome is Outcome.FELL_BACK:
-            self._case.end_fallen_back(Event.RETURNED, report)
+            self._context.end_fallen_back(Event.RETURNED, report)
         else:
-            self._case.end(Event.RETURNED, report)
+            self._context.end(Event.RETURNED, report)

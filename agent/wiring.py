@@ -22,15 +22,17 @@ from agent.engine import Engine
 from agent.fetch import HttpDownload, Limits
 from agent.folder import FolderDownload
 from agent.health import CommandHealth
-from agent.heart import BeatingDisk, Heart
-from agent.journal import Journal, Record
-from agent.line import Line, UnopenedChannel
+from agent.heartbeat import BeatingDisk, Heartbeat
+from agent.journal import Journal
+from agent.judgement import running_version
 from agent.link import Links
 from agent.notify import Notifier, watchdog_seconds
 from agent.pace import Timing
 from agent.ports import Download, Health, Identity, Ports
+from agent.record import Record
 from agent.service import Service
-from agent.slots import BootLoader, Slot
+from agent.slots import BootLoader
+from agent.uplink import UnopenedChannel, Uplink
 from bridge.release.errors import ChannelError, DownloadError, OtabridgeError
 from bridge.release.trust import MAX_ROOT_BYTES
 
@@ -53,8 +55,8 @@ class Agent:
     config: AgentConfig
     boots: BootLoader
     engine: Engine
-    line: Line
-    heart: Heart
+    uplink: Uplink
+    heartbeat: Heartbeat
     service: Service
 
 
@@ -72,26 +74,26 @@ def build(config: AgentConfig, *, from_folder: bool = False) -> Agent:
     Nothing is connected or written yet. Raises: ConfigError, JournalError.
     """
     notifier = Notifier()
-    heart = Heart(notifier, watchdog_seconds())
-    timing = Timing(sleep=heart.sleep, beat=heart.beat)
-    disk = BeatingDisk(SystemDisk(), heart.beat)
+    heartbeat = Heartbeat(notifier, watchdog_seconds())
+    timing = Timing(sleep=heartbeat.sleep, beat=heartbeat.beat)
+    disk = BeatingDisk(SystemDisk(), heartbeat.beat)
     firmware = firmware_of(config.slots, disk)
-    journal = config.state.directory / JOURNAL
-    line = Line(lambda: _open_channel(config))
+    identity, journal = identity_of(config), config.state.directory / JOURNAL
+    uplink = Uplink(lambda: _open_channel(config), silent=from_folder)
     download = FolderDownload(timing) if from_folder else _http(config, timing)
-    health = CommandHealth(config.health, timing, lambda: _facts(firmware.boots, disk, journal))
+    health = CommandHealth(config.health, timing, lambda: _facts(identity, firmware.boots, disk, journal))
     ports = Ports(
         disk=disk,
         boots=firmware.boots,
         download=download,
-        health=ReachableHealth(health, line),
+        health=ReachableHealth(health, uplink),
         board=CommandBoard(config.reboot.command, timing, firmware.boot_id),
         clock=lambda: datetime.now(UTC),
     )
-    engine = Engine(identity_of(config), ports, journal)
+    engine = Engine(identity, ports, journal)
     supervised = not config.reboot.command
-    service = Service(engine, line, heart, notifier, timing, supervised=supervised)
-    return Agent(config, firmware.boots, engine, line, heart, service)
+    service = Service(engine, uplink, heartbeat, notifier, timing, supervised=supervised)
+    return Agent(config, firmware.boots, engine, uplink, heartbeat, service)
 
 
 def firmware_of(settings: SlotSettings, disk: Disk) -> Firmware:
@@ -144,14 +146,14 @@ class ReachableHealth:
     """A Health that first wants the agent to have its channel: a release in which it cannot even be set up would be
     the last one that the device ever installs."""
 
-    def __init__(self, health: Health, line: Line) -> None:
+    def __init__(self, health: Health, uplink: Uplink) -> None:
         self._health = health
-        self._line = line
+        self._uplink = uplink
 
     def prove(self, names: Sequence[str]) -> str | None:
         """See Health. Connects to nothing: a device may be proved where there is no network."""
         try:
-            self._line.open()
+            self._uplink.open()
         except UnopenedChannel as error:
             return f"the agent cannot set up its channel: {error}"
         return self._health.prove(names)
@@ -183,13 +185,13 @@ def _connections(settings: DownloadSettings) -> Connections:
         raise ConfigError(str(error)) from error
 
 
-def _facts(boots: BootLoader, disk: Disk, journal: Path) -> Mapping[str, str]:
+def _facts(identity: Identity, boots: BootLoader, disk: Disk, journal: Path) -> Mapping[str, str]:
     """What the health checks are told; during a trial boot the version is that of the release on trial."""
     running = boots.booted()
     return {
         "OTABRIDGE_SLOT": running,
         "OTABRIDGE_SLOT_DEVICE": str(boots.device(running)),
-        "OTABRIDGE_RELEASE_VERSION": _version_in(_record(disk, journal), running),
+        "OTABRIDGE_RELEASE_VERSION": running_version(identity, _record(disk, journal), running) or "",
     }
 
 
@@ -197,14 +199,6 @@ def _record(disk: Disk, path: Path) -> Record:
     journal = Journal(disk, path)
     journal.load()
     return journal.record
-
-
-def _version_in(record: Record, slot: Slot) -> str:
-    plan = None if record.update is None else record.update.plan
-    if plan is not None and plan.target is slot:
-        return plan.goal.version
-    holding = record.holding(slot)
-    return "" if holding is None else holding.version
 
 
 def _pinned_root(path: Path) -> bytes:

@@ -93,7 +93,10 @@ def read_config(file: Path = DEFAULT_FILE) -> Config:
 
 def _decode(file: Path) -> Mapping[str, object]:
     if not file.exists():
-        raise UsageError(f"{file}: there is no configuration; name it with --config or OTABRIDGE_CONFIG")
+        raise UsageError(
+            f"{file}: there is no configuration; name it with --config or OTABRIDGE_CONFIG, or go to its folder. "
+            "To try things out, `otabridge sim` makes one"
+        )
     data = read_bounded(file, MAX_FILE_BYTES, "configuration")
     if len(data) > MAX_FILE_BYTES:
         raise UsageError(f"{file}: larger than {MAX_FILE_BYTES} bytes")

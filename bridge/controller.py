@@ -18,13 +18,13 @@ from typing import Protocol, assert_never
 
 from bridge.decide import Advance, Complete, Decision, Evidence, Hold, Inconclusive, Sight, Stop, Unknown, decide
 from bridge.errors import RolloutBusy, UsageError
-from bridge.fleet import Fleet, FleetError, StageOrder
+from bridge.fleet import Fleet, FleetError
 from bridge.ledger import Act, Entry, Fact
-from bridge.plan import Request, differences, make_plan
+from bridge.places import open_places, vanished, watched
+from bridge.plan import Request, check_orders, differences, make_plan, stage_order
 from bridge.record import Material, Record
 from bridge.rollout import Place, Plan, State
 from bridge.store import Outdated, Store
-from bridge.tally import Tally
 
 CONTROLLER = "controller"
 """Who decides, in the ledger, where no person did."""
@@ -85,14 +85,16 @@ class Controller:
         Raises:
             UsageError: another rollout has the name, or there is no device to update.
             ReleaseError: the release is refused; nothing is recorded.
-            FleetError: a fleet could not list its devices.
+            FleetError: a fleet could not list its devices, or an order would break a limit of its cloud.
         """
         found = self._store.find(request.rollout.name)
         if found is not None:
             _require_same(found, request)
             return found
         self._publisher.require(request.signed.folder)
-        plan = make_plan(request, {name: self._open(name) for name in request.rollout.fleets})
+        fleets = {name: self._open(name) for name in request.rollout.fleets}
+        plan = make_plan(request, fleets)
+        check_orders(plan, request, roots, fleets)
         now = self._clock()
         material = Material(request.signed.document, roots, request.signed.folder)
         record = Record(plan, material, created=now, updated=now, reason="recorded")
@@ -182,12 +184,13 @@ class Controller:
         names = [name for name in record.plan.rollout.fleets if record.plan.uses(name)]
         self._publisher.publish(record.material.folder, [self._fleet(name) for name in names])
         reason = f"the artifacts are in {', '.join(names)}; stage 1 begins"
-        running = replace(record, state=State.RUNNING, reason=reason, updated=self._clock())
+        now = self._clock()
+        running = replace(record, state=State.RUNNING, begun=now, reason=reason, updated=now)
         return self._store.save(running, [self._entry(record, Act.PUBLISHED, reason)])
 
     def _observe(self, record: Record) -> tuple[Sight, list[FleetError]]:
         tallies, unseen, troubles = dict(record.tallies), dict[Place, str](), list[FleetError]()
-        for place in record.plan.places(record.stage):
+        for place in watched(record):
             try:
                 tally = self._fleet(place.fleet).tally(record.plan.key(place.stage))
             except FleetError as error:
@@ -197,7 +200,7 @@ class Controller:
             if tally is not None:
                 tallies[place] = tally
             elif place in tallies:
-                tallies[place] = _vanished(tallies[place])
+                tallies[place] = vanished(tallies[place])
         return Sight(tallies, unseen), troubles
 
     def _save(self, record: Record, sight: Sight, decision: Decision) -> Record:
@@ -206,7 +209,7 @@ class Controller:
             case Hold(reason, evidence, verdict):
                 return self._save_hold(seen, verdict.kind, reason, evidence)
             case Advance(reason, evidence, to):
-                changed, act = replace(seen, stage=to), Act.ADVANCED
+                changed, act = replace(seen, stage=to, begun=seen.updated), Act.ADVANCED
             case Stop(reason, evidence):
                 changed, act = replace(seen, state=State.STOPPED), Act.STOPPED
             case Complete(reason, evidence):
@@ -237,23 +240,12 @@ class Controller:
     def _order(self, record: Record, place: Place) -> None:
         if self._store.state(record.name) is not State.RUNNING:
             return
-        plan = record.plan
-        order = StageOrder(
-            key=plan.key(place.stage),
-            release=record.material.release,
-            roots=record.material.roots,
-            devices=plan.devices(place),
-            timeout_minutes=plan.rollout.timeout_minutes,
-            comment=f"{record.name} {plan.release_version}, stage {place.stage + 1} of {len(plan.stages)}",
-        )
-        self._fleet(place.fleet).start(order)
+        material = record.material
+        self._fleet(place.fleet).start(stage_order(record.plan, place, material.release, material.roots))
 
     def _close(self, record: Record) -> tuple[FleetError, ...]:
-        """Withdraw what may still be offered. A completed rollout has nothing: all its devices ended."""
-        if record.state is State.COMPLETED:
-            return ()
-        begun = [place for stage in range(record.stage + 1) for place in record.plan.places(stage)]
-        maybe_open = [place for place in begun if place not in record.tallies or record.tallies[place].open]
+        """Withdraw what may still be offered: nobody watches a rollout that has ended."""
+        maybe_open = open_places(record)
         return self._each(
             maybe_open, lambda place: self._fleet(place.fleet).stop(record.plan.key(place.stage), record.reason)
         )
@@ -279,11 +271,6 @@ class Controller:
         self, record: Record, what: Act, reason: str, evidence: tuple[Fact, ...] = (), actor: str = CONTROLLER
     ) -> Entry:
         return Entry(self._clock(), record.name, actor, what, reason, evidence)
-
-
-def _vanished(tally: Tally) -> Tally:
-    """An order that a fleet once knew and no longer does: what ended still counts, the rest is not to be expected."""
-    return replace(tally, open=False, running=0, waiting=tally.waiting + tally.running)
 
 
 def _require_same(record: Record, request: Request) -> None:

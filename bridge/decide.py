@@ -7,8 +7,9 @@ Two steps. `assess` says what the current stage has shown, and keeps three negat
 - *Inconclusive*: everything was asked and it proves nothing. It holds until a person looks.
 
 `decide` turns that into what to do. Failures count as soon as they are seen, also while another fleet is silent; a
-stage is proven only when every fleet was asked and every device ended. Soak times, gates and pauses enter as further
-verdicts and decisions here, and nowhere else.
+stage is proven only when every fleet was asked and every device ended, or as many are installed as the stage calls
+enough and none is in the middle: devices that are switched off must not hold a rollout for ever. Soak times, gates and
+pauses enter as further verdicts and decisions here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, assert_never
 
+from bridge.cohort import share
 from bridge.rollout import Place, Plan
 from bridge.tally import Tally
 
@@ -41,6 +43,7 @@ class Evidence:
 
     stage: int
     devices: int
+    waiting: int
     ended: int
     installed: int
     withdrawn: int
@@ -145,13 +148,13 @@ def assess(plan: Plan, stage: int, sight: Sight, evidence: Evidence) -> Verdict:
     """What the stage has shown so far. The order of the questions is the order of their weight."""
     if evidence.bad > evidence.limit:
         return Failed()
-    places = plan.places(stage)
-    silent = [sight.unseen[place] for place in places if place in sight.unseen]
+    silent = [why for place, why in sight.unseen.items() if place.stage <= stage]
     if silent:
         return Unknown("could not ask every fleet: " + "; ".join(silent))
+    places = plan.places(stage)
     if any(place not in sight.tallies for place in places):
         return Pending()
-    if evidence.ended < evidence.devices:
+    if _is_under_way(plan, stage, sight) or not all(_is_enough(plan, place, sight.tallies[place]) for place in places):
         return _unended(plan, stage, sight)
     return _ended(plan, stage, sight, evidence)
 
@@ -163,6 +166,7 @@ def weigh(plan: Plan, stage: int, sight: Sight) -> Evidence:
     return Evidence(
         stage=stage + 1,
         devices=plan.stages[stage].size,
+        waiting=sum(tally.waiting for tally in here),
         ended=sum(min(sight.tallies[place].ended, len(plan.devices(place))) for place in begun),
         installed=sum(tally.installed for tally in here),
         withdrawn=sum(tally.withdrawn for tally in here),
@@ -176,6 +180,17 @@ def limit(plan: Plan, stage: int) -> int:
     begun = sum(planned.size for planned in plan.stages[: stage + 1])
     budget = plan.rollout.budget
     return max(budget.failures, math.floor(Fraction(str(budget.percent)) * begun / 100))
+
+
+def _is_under_way(plan: Plan, stage: int, sight: Sight) -> bool:
+    """Whether a device is in the middle of it: its end comes within its timeout, and may be a failure."""
+    begun = ((place, tally) for place, tally in sight.tallies.items() if place.stage <= stage)
+    return any(tally.running and tally.ended < len(plan.devices(place)) for place, tally in begun)
+
+
+def _is_enough(plan: Plan, place: Place, tally: Tally) -> bool:
+    devices = len(plan.devices(place))
+    return tally.ended >= devices or tally.installed >= share(plan.stages[place.stage].enough, devices)
 
 
 def _unended(plan: Plan, stage: int, sight: Sight) -> Pending | Inconclusive:
@@ -192,9 +207,18 @@ def _unended(plan: Plan, stage: int, sight: Sight) -> Pending | Inconclusive:
 
 
 def _ended(plan: Plan, stage: int, sight: Sight, evidence: Evidence) -> Proven | Inconclusive:
-    """Withdrawn devices prove nothing. A few were taken out of service; as many as were installed are no accident."""
+    """Withdrawn devices prove nothing. A few were taken out of service; as many as were installed are no accident.
+
+    Nor is a cancelled order: whoever did that, in the cloud's console, wanted an end and not the next stage.
+    """
     for place in plan.places(stage):
         tally = sight.tallies[place]
+        if tally.cancelled:
+            return Inconclusive(
+                f"fleet {place.fleet}: order {plan.key(stage)} of stage {evidence.stage} was cancelled in the cloud "
+                f"with {tally.installed} devices installed, and otabridge did not ask for that: find out why, then "
+                "abort the rollout"
+            )
         if tally.withdrawn and tally.withdrawn >= tally.installed:
             return Inconclusive(
                 f"fleet {place.fleet} ended stage {evidence.stage} with {tally.installed} devices installed and "
@@ -216,8 +240,10 @@ def _forward(plan: Plan, stage: int, evidence: Evidence) -> Advance | Complete:
 def _proven(evidence: Evidence) -> str:
     if not evidence.devices:
         return f"stage {evidence.stage} has no devices"
+    left = evidence.devices - evidence.ended
+    end = f"has enough, {left} devices have not ended" if left else "ended"
     return (
-        f"stage {evidence.stage} ended: {evidence.installed} of {evidence.devices} devices installed, "
+        f"stage {evidence.stage} {end}: {evidence.installed} of {evidence.devices} devices installed, "
         f"{evidence.bad} bad of {evidence.limit} that the budget allows"
     )
 
@@ -231,5 +257,6 @@ def _spent(evidence: Evidence) -> str:
 
 def _pending(evidence: Evidence) -> str:
     return (
-        f"stage {evidence.stage}: {evidence.ended} of {evidence.devices} devices ended, {evidence.installed} installed"
+        f"stage {evidence.stage}: {evidence.ended} of {evidence.devices} devices ended, "
+        f"{evidence.installed} installed, {evidence.waiting} have not taken the offer"
     )

@@ -75,6 +75,9 @@ class Fleet(Protocol):
     def put_artifact(self, artifact: Artifact, source: Path, sent: Sent) -> None:
         """Store the artifact under a name made from its sha256, unless it is there already with that length."""
 
+    def check(self, order: StageOrder) -> None:
+        """Hold the order against the cloud's limits; nothing is called. Raises: LimitError, ReleaseError."""
+
     def start(self, order: StageOrder) -> None:
         """Create the stage's native group and job. Raises: LimitError before any call."""
 

@@ -63,9 +63,12 @@ class Link(msgspec.Struct, frozen=True):
 
 def chain(previous: Link | None, entry: Entry) -> Link:
     """`entry` as the link after `previous`, or as the first."""
-    before = GENESIS if previous is None else previous.digest
-    number = 1 if previous is None else previous.number + 1
-    return Link(number, before, digest_of(number, before, entry), entry)
+    return follow(0, GENESIS, entry) if previous is None else follow(previous.number, previous.digest, entry)
+
+
+def follow(number: int, digest: str, entry: Entry) -> Link:
+    """`entry` as the link after the one with `number` and `digest`; 0 and GENESIS before the first."""
+    return Link(number + 1, digest, digest_of(number + 1, digest, entry), entry)
 
 
 def digest_of(number: int, previous: str, entry: Entry) -> str:

@@ -16,10 +16,10 @@ import msgspec
 from bridge.cohort import split
 from bridge.errors import UsageError
 from bridge.files import read_bounded
-from bridge.fleet import Fleet
+from bridge.fleet import Fleet, StageOrder
 from bridge.release.manifest import MAX_RELEASE_BYTES, Release, parse
 from bridge.release.trust import read_release
-from bridge.rollout import Cohort, Plan, PlannedStage, Rollout
+from bridge.rollout import Cohort, Place, Plan, PlannedStage, Rollout
 from bridge.rollout_file import read_rollout
 
 RELEASE_FILE = "release.json"
@@ -98,6 +98,29 @@ def make_plan(request: Request, fleets: Mapping[str, Fleet]) -> Plan:
     return msgspec.structs.replace(plan, digest=digest_of(plan))
 
 
+def stage_order(plan: Plan, place: Place, release: bytes, roots: tuple[bytes, ...]) -> StageOrder:
+    """What the fleet of `place` is told for its stage; `release` and `roots` as in StageOrder."""
+    return StageOrder(
+        key=plan.key(place.stage),
+        release=release,
+        roots=roots,
+        devices=plan.devices(place),
+        timeout_minutes=plan.rollout.timeout_minutes,
+        comment=f"{plan.rollout.name} {plan.release_version}, stage {place.stage + 1} of {len(plan.stages)}",
+    )
+
+
+def check_orders(plan: Plan, request: Request, roots: tuple[bytes, ...], fleets: Mapping[str, Fleet]) -> None:
+    """Whether each fleet can be told every stage, before the first is begun.
+
+    Raises:
+        LimitError: an order breaks a limit of its cloud; nothing was called.
+    """
+    for stage in range(len(plan.stages)):
+        for place in plan.places(stage):
+            fleets[place.fleet].check(stage_order(plan, place, request.signed.document, roots))
+
+
 def digest_of(plan: Plan) -> str:
     """sha256, lower-case hex, of all of the plan but its digest, in canonical JSON."""
     bare = msgspec.structs.replace(plan, digest="")
@@ -137,6 +160,6 @@ def _stages(rollout: Rollout, devices: Mapping[str, Iterable[str]]) -> tuple[Pla
     percents = [stage.percent for stage in rollout.stages]
     shares = {name: split(rollout.name, ids, percents) for name, ids in devices.items()}
     return tuple(
-        PlannedStage(percent, tuple(Cohort(name, shares[name][index]) for name in rollout.fleets))
-        for index, percent in enumerate(percents)
+        PlannedStage(stage.percent, tuple(Cohort(name, shares[name][index]) for name in rollout.fleets), stage.enough)
+        for index, stage in enumerate(rollout.stages)
     )

@@ -26,8 +26,9 @@ class Material:
 class Record:
     """One rollout as seen: its plan and material never change, the rest says how far it is.
 
-    `stage` is the newest begun, from 0; `reason` explains the state; `holding` names the kind of waiting that the last
-    pass found ("" when it did not wait), `unknown_passes` how many passes in a row could not measure.
+    `stage` is the newest begun, from 0, since `begun` (None before the first); `reason` explains the state; `holding`
+    names the kind of waiting that the last pass found ("" when it did not wait), `unknown_passes` how many passes in a
+    row could not measure.
     """
 
     plan: Plan
@@ -36,6 +37,7 @@ class Record:
     updated: datetime
     state: State = State.PLANNED
     stage: int = 0
+    begun: datetime | None = None
     reason: str = ""
     holding: str = ""
     unknown_passes: int = 0

@@ -16,9 +16,14 @@ Percent = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A cumulative share of each fleet: `percent: 50` after `percent: 10` updates another 40 per cent."""
+    """A cumulative share of each fleet: `percent: 50` after `percent: 10` updates another 40 per cent.
+
+    The next stage begins when every device has ended, or sooner: once each fleet has installed `enough` per cent of its
+    devices of the stage and none is in the middle. The others keep their offer, and what becomes of them still counts.
+    """
 
     percent: Percent
+    enough: Percent = 100.0
 
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +89,7 @@ class PlannedStage(msgspec.Struct, frozen=True):
 
     percent: float
     cohorts: tuple[Cohort, ...]
+    enough: float = 100.0
 
     @property
     def size(self) -> int:

@@ -1,8 +1,8 @@
-"""PORT: a cloud on loopback, as the demo needs it; `adapters.simulators` fits each cloud's simulator to it."""
+"""PORT: a cloud on loopback, as demo and playground use it; `adapters.simulators` fits simulators to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,9 @@ class SimulatedCloud(Protocol):
 
     def add_device(self, name: str, folder: Path) -> Settings:
         """Register a device, keep its credentials in `folder`; its settings for `[channel.CLOUD]` of `agent.toml`."""
+
+    def explain(self, folder: Path) -> Sequence[str]:
+        """How programs and devices of other makers reach the cloud: written to a file in `folder`, and as lines."""
 
     def offers(self, device: str) -> int:
         """How many offers the device was ever to get."""

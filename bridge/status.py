@@ -62,13 +62,17 @@ class BudgetStatus(msgspec.Struct, frozen=True):
 
 
 class RolloutStatus(msgspec.Struct, frozen=True):
-    """All of a rollout. `schema` rises when a field changes its meaning or goes away. `stage` counts from 1."""
+    """All of a rollout. `schema` rises when a field changes its meaning or goes away.
+
+    `stage`, the newest begun, counts from 1; it began at `since`, None before the first.
+    """
 
     name: str
     state: State
     version: str
     plan: str
     stage: int
+    since: datetime | None
     stages: tuple[StageStatus, ...]
     budget: BudgetStatus
     reason: str
@@ -94,6 +98,7 @@ def look(record: Record, fleets: OpenFleet, most: int = MOST_FAILURES) -> Rollou
         version=plan.release_version,
         plan=plan.digest,
         stage=record.stage + 1,
+        since=record.begun,
         stages=stages,
         budget=BudgetStatus(sum(tally.bad for tally in tallies), limit(plan, record.stage)),
         reason=record.reason,

@@ -12,60 +12,20 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
 
 from bridge.errors import RolloutBusy, StoreError, UsageError
-from bridge.ledger import Entry, Link, chain
-from bridge.record import Material, Record, Summary
-from bridge.rollout import Place, Plan, State
-from bridge.tally import Tally
+from bridge.ledger import GENESIS, Entry, Link, follow
+from bridge.record import Record, Summary
+from bridge.rollout import State
+from bridge.rows import LEDGER, METADATA, ROLLOUTS, TALLIES, VERSION, fixed, link_of, moving, record_of, summary_of
 
 SCHEMA = 1
 BUSY_SECONDS = 30
 """How long a write waits for another process; transactions here take milliseconds."""
-
-_metadata = sa.MetaData()
-_version = sa.Table("schema_version", _metadata, sa.Column("version", sa.Integer, nullable=False))
-_rollouts = sa.Table(
-    "rollouts",
-    _metadata,
-    sa.Column("name", sa.String(40), primary_key=True),
-    sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("stage", sa.Integer, nullable=False),
-    sa.Column("stages", sa.Integer, nullable=False),
-    sa.Column("version", sa.String(128), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("holding", sa.String(16), nullable=False),
-    sa.Column("unknown_passes", sa.Integer, nullable=False),
-    sa.Column("created", sa.String(40), nullable=False),
-    sa.Column("updated", sa.String(40), nullable=False),
-    sa.Column("plan", sa.LargeBinary, nullable=False),
-    sa.Column("release", sa.LargeBinary, nullable=False),
-    sa.Column("roots", sa.LargeBinary, nullable=False),
-    sa.Column("folder", sa.Text, nullable=False),
-)
-_tallies = sa.Table(
-    "tallies",
-    _metadata,
-    sa.Column("rollout", sa.ForeignKey("rollouts.name"), primary_key=True),
-    sa.Column("stage", sa.Integer, primary_key=True),
-    sa.Column("fleet", sa.String(40), primary_key=True),
-    sa.Column("tally", sa.LargeBinary, nullable=False),
-)
-_ledger = sa.Table(
-    "ledger",
-    _metadata,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("rollout", sa.String(40), nullable=False, index=True),
-    sa.Column("previous", sa.String(64), nullable=False),
-    sa.Column("digest", sa.String(64), nullable=False),
-    sa.Column("entry", sa.LargeBinary, nullable=False),
-)
 
 
 class Outdated(StoreError):
@@ -85,12 +45,12 @@ class Store:
     def create(self, record: Record, entry: Entry) -> Record:
         """Record a new rollout. Raises: Outdated when its name is taken."""
         with self._writing() as connection:
-            taken = connection.execute(sa.select(_rollouts.c.name).where(_rollouts.c.name == record.name)).first()
+            taken = connection.execute(sa.select(ROLLOUTS.c.name).where(ROLLOUTS.c.name == record.name)).first()
             if taken:
                 raise Outdated(
                     f"rollout {record.name} was recorded by another otabridge just now; run the command again"
                 )
-            connection.execute(_rollouts.insert().values(_fixed(record) | _moving(record)))
+            connection.execute(ROLLOUTS.insert().values(fixed(record) | moving(record)))
             _append(connection, entry)
         return record
 
@@ -101,10 +61,10 @@ class Store:
             Outdated: the stored rollout is not the one that `record` was made from, or has ended.
         """
         saved = replace(record, revision=record.revision + 1)
-        same = (_rollouts.c.name == record.name) & (_rollouts.c.revision == record.revision)
-        going = _rollouts.c.state.in_([state.value for state in State if not state.is_final])
+        same = (ROLLOUTS.c.name == record.name) & (ROLLOUTS.c.revision == record.revision)
+        going = ROLLOUTS.c.state.in_([state.value for state in State if not state.is_final])
         with self._writing() as connection:
-            if connection.execute(_rollouts.update().where(same & going).values(_moving(saved))).rowcount != 1:
+            if connection.execute(ROLLOUTS.update().where(same & going).values(moving(saved))).rowcount != 1:
                 raise Outdated(f"rollout {record.name} changed while it was decided about")
             _put_tallies(connection, saved)
             for entry in entries:
@@ -121,30 +81,28 @@ class Store:
     def find(self, name: str) -> Record | None:
         """The rollout `name`, or None."""
         with self._reading() as connection:
-            row = connection.execute(sa.select(_rollouts).where(_rollouts.c.name == name)).mappings().first()
-            tallies = connection.execute(sa.select(_tallies).where(_tallies.c.rollout == name)).mappings().all()
-        return None if row is None else _record(row, tallies)
+            row = connection.execute(sa.select(ROLLOUTS).where(ROLLOUTS.c.name == name)).mappings().first()
+            tallies = connection.execute(sa.select(TALLIES).where(TALLIES.c.rollout == name)).mappings().all()
+            return None if row is None else record_of(row, tallies)
 
     def state(self, name: str) -> State:
         """Where the rollout `name` stands now; cheap."""
         with self._reading() as connection:
-            value = connection.execute(sa.select(_rollouts.c.state).where(_rollouts.c.name == name)).scalar_one()
-        return State(value)
+            return State(connection.execute(sa.select(ROLLOUTS.c.state).where(ROLLOUTS.c.name == name)).scalar_one())
 
     def summaries(self) -> tuple[Summary, ...]:
         """All rollouts, the newest change first."""
-        columns = _rollouts.c
+        columns = ROLLOUTS.c
         wanted = (columns.name, columns.state, columns.version, columns.stage, columns.stages, columns.updated)
         query = sa.select(*wanted, columns.reason).order_by(columns.updated.desc(), columns.name)
         with self._reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        return tuple(_summary(row) for row in rows)
+            return tuple(summary_of(row) for row in connection.execute(query).mappings())
 
     def ledger(self) -> tuple[Link, ...]:
-        """The whole ledger in order, unverified."""
+        """The whole ledger in order, unverified. Raises: BrokenLedger when an entry cannot even be read."""
         with self._reading() as connection:
-            rows = connection.execute(sa.select(_ledger).order_by(_ledger.c.number)).mappings().all()
-        return tuple(_link(row) for row in rows)
+            rows = connection.execute(sa.select(LEDGER).order_by(LEDGER.c.number)).mappings()
+            return tuple(link_of(row) for row in rows)
 
     @contextmanager
     def hold(self, name: str, wait: float = BUSY_SECONDS) -> Iterator[None]:
@@ -163,16 +121,27 @@ class Store:
             yield
 
     def _prepare(self) -> None:
+        """Write only where nothing is yet, so that a copy that may not be written can be read."""
+        found = self._schema()
+        if found is None:
+            self._make()
+        elif found > SCHEMA:
+            raise StoreError(
+                f"{self._path} was written by a newer otabridge (schema {found}, this one reads {SCHEMA}): "
+                "update otabridge, the file was not touched"
+            )
+
+    def _schema(self) -> int | None:
+        with self._reading() as connection:
+            if not sa.inspect(connection).has_table(VERSION.name):
+                return None
+            return connection.execute(sa.select(VERSION.c.version)).scalar()
+
+    def _make(self) -> None:
         with self._writing() as connection:
-            _metadata.create_all(connection)
-            found = connection.execute(sa.select(_version.c.version)).scalar()
-            if found is None:
-                connection.execute(_version.insert().values(version=SCHEMA))
-            elif found > SCHEMA:
-                raise StoreError(
-                    f"{self._path} was written by a newer otabridge (schema {found}, this one reads {SCHEMA}): "
-                    "update otabridge, the file was not touched"
-                )
+            METADATA.create_all(connection)
+            if connection.execute(sa.select(VERSION.c.version)).scalar() is None:
+                connection.execute(VERSION.insert().values(version=SCHEMA))
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
@@ -191,8 +160,12 @@ class Store:
             yield
         except sa.exc.DBAPIError as error:
             raise StoreError(f"{self._path}: {error.orig}; nothing was written") from error
-        except (OSError, msgspec.MsgspecError) as error:
+        except OSError as error:
             raise StoreError(f"{self._path}: {error}") from error
+        except (sa.exc.SQLAlchemyError, msgspec.MsgspecError, ValueError, TypeError) as error:
+            raise StoreError(
+                f"{self._path}: holds what otabridge did not write ({error}): restore a backup of it"
+            ) from error
 
 
 def _lock_error(error: sqlite3.OperationalError, lock: Path, name: str) -> StoreError | RolloutBusy:
@@ -224,80 +197,19 @@ def _begin(connection: sa.Connection) -> None:
 
 
 def _append(connection: sa.Connection, entry: Entry) -> None:
-    newest = connection.execute(sa.select(_ledger).order_by(_ledger.c.number.desc()).limit(1)).mappings().first()
-    link = chain(None if newest is None else _link(newest), entry)
+    """The entry before is not read: a rollout can be aborted even where the ledger was damaged."""
+    newest = sa.select(LEDGER.c.number, LEDGER.c.digest).order_by(LEDGER.c.number.desc()).limit(1)
+    number, digest = connection.execute(newest).first() or (0, GENESIS)
+    link = follow(number, digest, entry)
     values = {"number": link.number, "rollout": entry.rollout, "previous": link.previous, "digest": link.digest}
-    connection.execute(_ledger.insert().values(**values, entry=msgspec.json.encode(entry)))
+    connection.execute(LEDGER.insert().values(**values, entry=msgspec.json.encode(entry)))
 
 
 def _put_tallies(connection: sa.Connection, record: Record) -> None:
-    connection.execute(_tallies.delete().where(_tallies.c.rollout == record.name))
+    connection.execute(TALLIES.delete().where(TALLIES.c.rollout == record.name))
     rows = [
         {"rollout": record.name, "stage": place.stage, "fleet": place.fleet, "tally": msgspec.json.encode(tally)}
         for place, tally in record.tallies.items()
     ]
     if rows:
-        connection.execute(_tallies.insert(), rows)
-
-
-def _fixed(record: Record) -> dict[str, object]:
-    return {
-        "name": record.name,
-        "stages": len(record.plan.stages),
-        "version": record.plan.release_version,
-        "created": _text(record.created),
-        "plan": msgspec.json.encode(record.plan),
-        "release": record.material.release,
-        "roots": msgspec.json.encode(record.material.roots),
-        "folder": str(record.material.folder),
-    }
-
-
-def _moving(record: Record) -> dict[str, object]:
-    return {
-        "revision": record.revision,
-        "state": record.state.value,
-        "stage": record.stage,
-        "reason": record.reason,
-        "holding": record.holding,
-        "unknown_passes": record.unknown_passes,
-        "updated": _text(record.updated),
-    }
-
-
-def _record(row: sa.RowMapping, tallies: Sequence[sa.RowMapping]) -> Record:
-    roots = msgspec.json.decode(row["roots"], type=tuple[bytes, ...])
-    return Record(
-        plan=msgspec.json.decode(row["plan"], type=Plan),
-        material=Material(row["release"], roots, Path(row["folder"])),
-        created=datetime.fromisoformat(row["created"]),
-        updated=datetime.fromisoformat(row["updated"]),
-        state=State(row["state"]),
-        stage=row["stage"],
-        reason=row["reason"],
-        holding=row["holding"],
-        unknown_passes=row["unknown_passes"],
-        tallies={Place(t["stage"], t["fleet"]): msgspec.json.decode(t["tally"], type=Tally) for t in tallies},
-        revision=row["revision"],
-    )
-
-
-def _summary(row: sa.RowMapping) -> Summary:
-    return Summary(
-        name=row["name"],
-        state=State(row["state"]),
-        version=row["version"],
-        stage=row["stage"] + 1,
-        stages=row["stages"],
-        updated=datetime.fromisoformat(row["updated"]),
-        reason=row["reason"],
-    )
-
-
-def _link(row: sa.RowMapping) -> Link:
-    return Link(row["number"], row["previous"], row["digest"], msgspec.json.decode(row["entry"], type=Entry))
-
-
-def _text(moment: datetime) -> str:
-    """UTC with microseconds always, so that texts sort as times do."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+        connection.execute(TALLIES.insert(), rows)

@@ -11,7 +11,7 @@ class Tally:
 
     `waiting` have not taken the offer, `running` have, the others ended: `failed` and `rejected` as the device said,
     `timed_out` by the cloud's clock, `withdrawn` because the stage was stopped. `open` says that the cloud may still
-    hand the offer to devices.
+    hand the offer to devices, `cancelled` that the order was ended, by us or by others, before its devices had.
     """
 
     waiting: int = 0
@@ -22,6 +22,7 @@ class Tally:
     timed_out: int = 0
     withdrawn: int = 0
     open: bool = True
+    cancelled: bool = False
 
     @property
     def bad(self) -> int:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from threading import Event
 
 from bridge.config import Config
 from bridge.controller import Controller, OpenFleet, Wait
@@ -102,13 +101,6 @@ def start_simulator(cloud: str, directory: Path) -> SimulatedCloud:
     from adapters import simulators
 
     return simulators.start_simulator(cloud, directory)
-
-
-def serve_simulator(cloud: str, directory: Path, devices: int, announce: Callable[[str], None], stop: Event) -> None:
-    """Run a simulator of `cloud` for people until `stop`; says by `announce` how to use it. Raises: UsageError."""
-    from adapters import simulators
-
-    simulators.serve(cloud, directory, devices, announce, stop)
 
 
 def patience(interval: float, timeout: float | None) -> Wait:

@@ -36,6 +36,7 @@ from adapters.aws.request import (
     stage_name,
 )
 from adapters.aws.s3 import ArtifactStore
+from adapters.aws.settings_words import in_words
 from adapters.aws.wire import one_line, parse_details, parse_document, render_document
 from bridge.errors import UsageError
 from bridge.fleet import DeviceReport, FleetError, Sent, StageOrder
@@ -88,7 +89,7 @@ def open_fleet(name: str, settings: Mapping[str, object]) -> AwsFleet:
     try:
         return AwsFleet(name, msgspec.convert(settings, AwsFleetSettings))
     except msgspec.ValidationError as error:
-        raise UsageError(f"fleet {name}: {error}") from error
+        raise UsageError(f"fleet {name}: {in_words(str(error), settings)}") from error
 
 
 class AwsFleet:
@@ -119,6 +120,11 @@ class AwsFleet:
         """
         with explained(self._name):
             self._store.put(artifact, source, sent)
+
+    def check(self, order: StageOrder) -> None:
+        """Whether AWS would take the order, as far as its limits are known. Raises: LimitError; ReleaseError."""
+        with explained(self._name):
+            self._request_of(order)
 
     def start(self, order: StageOrder) -> None:
         """Group, members, job. Raises: LimitError before any call; ReleaseError; FleetError."""
@@ -158,8 +164,7 @@ class AwsFleet:
             job = self._job(name)
             if job is None or job["status"] in ENDED:
                 return
-            comment = one_line(reason, MAX_COMMENT) or "stopped"
-            self._iot.cancel_job(jobId=name, reasonCode=STOP_CODE, comment=comment)
+            self._cancel(name, one_line(reason, MAX_COMMENT) or "stopped")
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -168,7 +173,7 @@ class AwsFleet:
     @cached_property
     def _config(self) -> Config:
         return Config(
-            retries={"mode": "adaptive", "max_attempts": 8},
+            retries={"mode": "adaptive", "max_attempts": 4},
             connect_timeout=10,
             read_timeout=60,
             max_pool_connections=self._settings.workers + 2,
@@ -234,6 +239,15 @@ class AwsFleet:
             self._iot.create_job(**rendered)  # type: ignore[arg-type]  # a test holds it against the service model
         except ClientError as error:
             if code_of(error) != ALREADY_EXISTS or not self._started(request):
+                raise
+
+    def _cancel(self, name: str, comment: str) -> None:
+        """AWS refuses to cancel what has ended meanwhile, or by a first try whose reply was lost."""
+        try:
+            self._iot.cancel_job(jobId=name, reasonCode=STOP_CODE, comment=comment)
+        except ClientError:
+            job = self._job(name)
+            if job is not None and job["status"] not in ENDED:
                 raise
 
     def _job(self, name: str) -> JobTypeDef | None:

@@ -6,10 +6,10 @@ becomes visible late, so a job is created only after the group shows all its mem
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -94,10 +94,10 @@ class StageGroups:
             wait = min(LONGEST_WAIT, wait * 2)
 
     def sweep(self, ended: Callable[[str], bool]) -> None:
-        """Delete groups of ours whose job `ended`, a bounded number of them."""
+        """Delete groups of ours whose job `ended`; of many, some chosen by chance, so that all get their turn."""
         listing = self._iot.get_paginator("list_thing_groups").paginate(namePrefixFilter=PREFIX)
-        names = (group["groupName"] for page in listing for group in page["thingGroups"])
-        for name in list(islice(names, SWEPT)):
+        names = [group["groupName"] for page in listing for group in page["thingGroups"]]
+        for name in random.sample(names, min(SWEPT, len(names))):
             if ended(name):
                 self._iot.delete_thing_group(thingGroupName=name)
 

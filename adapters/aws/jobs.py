@@ -12,7 +12,7 @@ from awscrt.exceptions import AwsCrtError
 from awscrt.mqtt_request_response import ClientOptions, StreamingOperation
 from awsiot import ServiceStreamOptions, V2ServiceException, iotjobs
 
-from adapters.aws.mqtt import AwsSettings, Notes, build_client, words
+from adapters.aws.mqtt import AwsSettings, Notes, build_client, hint, words
 from bridge.release.errors import ChannelError
 
 Reply = TypeVar("Reply", bound=msgspec.Struct)
@@ -91,8 +91,9 @@ class JobsLine:
     def await_link(self, seconds: float) -> None:
         """Wait for the connection. Raises: ChannelError with the reason of the last failure."""
         if not self._notes.wait_linked(seconds):
-            where = f"{self._settings.endpoint}:{self._settings.port}"
-            raise ChannelError(f"no connection to AWS IoT at {where} as {self._settings.thing}: {self._notes.trouble}")
+            where, trouble = f"{self._settings.endpoint}:{self._settings.port}", self._notes.trouble
+            who = self._settings.thing
+            raise ChannelError(f"no connection to AWS IoT at {where} as {who}: {trouble.rstrip('.')}{hint(trouble)}")
 
     def forget_news(self) -> None:
         """From here on `await_news` waits for something new."""

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -56,6 +57,16 @@ class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     backoff_seconds: Seconds = 2.0
     """Mean of the first wait times two; it doubles up to `backoff_most_seconds`."""
     backoff_most_seconds: Seconds = 64.0
+
+
+HINTS = MappingProxyType(
+    {
+        "TLS_ERROR": ". Is this the right endpoint, does `ca_file` hold its CA, and is the device's clock right?",
+        "SOCKET_CLOSED": ". AWS IoT hangs up on a certificate that is expired, not active or without a policy",
+        "NOT_AUTHORIZED": ". The certificate's policy must allow iot:Connect as this thing",
+    }
+)
+"""By a part of the SDK's own name of the failure."""
 
 
 class Notes:
@@ -174,6 +185,11 @@ def _read(name: str, path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise ChannelError(f"channel: {name} {path}: {error.strerror}", retryable=False) from error
+
+
+def hint(trouble: str) -> str:
+    """What to look at after a failure to connect, where the failure itself does not say."""
+    return next((advice for sign, advice in HINTS.items() if sign in trouble), "")
 
 
 def words(error: BaseException) -> str:

@@ -151,7 +151,7 @@ def parse_tally(details: Mapping[str, object], *, status: str, size: int | None)
     Devices that the job does not count yet are waiting; once the job ended they never get the offer: withdrawn.
     """
     sums = {name: sum(_count(details.get(member)) for member in members) for name, members in COUNTS.items()}
-    tally = Tally(**sums, open=status not in ENDED)
+    tally = Tally(**sums, open=status not in ENDED, cancelled=status == "CANCELED")
     missing = max(0, (size or 0) - sum(sums.values()))
     if tally.open:
         return replace(tally, waiting=tally.waiting + missing)

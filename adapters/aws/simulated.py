@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from adapters.aws.simulator.serve import serve as serve  # noqa: PLC0414 - part of this module's face
+from adapters.aws.simulator.explanation import Scope, explain
 from adapters.aws.simulator.simulator import AwsSimulator
+from adapters.aws.simulator.views import DeviceIdentity
 
 BUCKET = "otabridge-artifacts"
+GROUP = "simulated"
 
 
 class SimulatedAws:
-    """bridge.simulated.SimulatedCloud: AWS IoT and S3 on loopback, with one bucket for artifacts."""
+    """bridge.simulated.SimulatedCloud: AWS IoT and S3 on loopback, one bucket, and one thing group of all things."""
 
     cloud = "aws"
 
     def __init__(self, simulator: AwsSimulator) -> None:
         self._simulator = simulator
+        self._identities: list[DeviceIdentity] = []
         simulator.bucket(BUCKET)
+        simulator.client("iot").create_thing_group(thingGroupName=GROUP)
 
     def environment(self) -> Mapping[str, str]:
         """See SimulatedCloud."""
@@ -31,16 +36,22 @@ class SimulatedAws:
 
     def add_device(self, name: str, folder: Path) -> Mapping[str, object]:
         """See SimulatedCloud."""
-        identity = self._simulator.add_thing(name)
+        identity = _moved(self._simulator.add_thing(name), folder)
+        self._simulator.client("iot").add_thing_to_thing_group(thingGroupName=GROUP, thingName=name)
+        self._identities.append(identity)
         return {
             "endpoint": identity.mqtt_host,
             "port": identity.mqtt_port,
             "thing": identity.thing,
-            "certificate_file": str(identity.cert_file.rename(folder / "device.pem")),
-            "key_file": str(identity.key_file.rename(folder / "device.key")),
+            "certificate_file": str(identity.cert_file),
+            "key_file": str(identity.key_file),
             "ca_file": str(identity.ca_file),
             "flow_control": False,
         }
+
+    def explain(self, folder: Path) -> Sequence[str]:
+        """See SimulatedCloud."""
+        return explain(self._simulator, Scope(BUCKET, GROUP, tuple(self._identities)), folder)
 
     def offers(self, device: str) -> int:
         """See SimulatedCloud."""
@@ -59,3 +70,12 @@ class SimulatedAws:
 def start(directory: Path) -> SimulatedAws:
     """A running simulator. Raises: OSError."""
     return SimulatedAws(AwsSimulator(directory).start())
+
+
+def _moved(identity: DeviceIdentity, folder: Path) -> DeviceIdentity:
+    """The identity with its files in the device's own folder."""
+    return replace(
+        identity,
+        cert_file=identity.cert_file.rename(folder / "device.pem"),
+        key_file=identity.key_file.rename(folder / "device.key"),
+    )

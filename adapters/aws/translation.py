@@ -24,6 +24,7 @@ from bridge.release.errors import ReleaseError
 from bridge.release.manifest import parse
 from bridge.release.trust import read_release
 
+MOST_FAULTS = 50
 ACCOUNT = r"^\d{12}\Z"
 _CARRIER: Mapping[str, object] = {
     "jobId": "check",
@@ -68,17 +69,26 @@ def translate(release: bytes, roots: tuple[bytes, ...], options: Mapping[str, ob
 
 def check(text: bytes) -> tuple[str, ...]:
     """The limits that a job document, or the input of a CreateJob, breaks. Raises: UsageError."""
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(f"not JSON: {error}") from error
+    value = _decode(text)
     if not isinstance(value, dict):
         raise UsageError("neither a job document nor the input of CreateJob: it is no JSON object")
     if "jobId" in value or "targets" in value:
-        found = violations(value)
-        return (*map(str, found), *_document_faults(value.get("document")))
+        return _some((*map(str, violations(value)), *_document_faults(value.get("document"))))
     carrier = {**_CARRIER, "document": text.decode()}
-    return (*map(str, violations(carrier)), *_schema_faults(value))
+    return _some((*map(str, violations(carrier)), *_schema_faults(value)))
+
+
+def _decode(text: bytes) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"not JSON in UTF-8: {error}") from error
+
+
+def _some(faults: tuple[str, ...]) -> tuple[str, ...]:
+    """Enough of them to begin with."""
+    left = len(faults) - MOST_FAULTS
+    return faults if left <= 0 else (*faults[:MOST_FAULTS], f"and {left} more")
 
 
 def _document(release: bytes, roots: tuple[bytes, ...], options: Options) -> str:

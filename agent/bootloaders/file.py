@@ -3,8 +3,10 @@
 `FileBootLoader` is the agent's side. `boot` is the firmware's side: it really chooses a slot, as a boot script would,
 and counts trial boots down before it makes them. Both see one directory and go through one `Disk`.
 
-The environment is kept twice, like U-Boot's redundant environment: each change goes to the older copy, and the newest
-copy that can be read holds. When none can, the firmware boots slot a, which is where a factory puts the first image.
+The environment is kept twice, like U-Boot's redundant environment: each change goes to the older copy, then to the
+other, and the newest sound copy holds; so one spoiled copy costs nothing. When both are, the firmware boots slot a,
+which is where a factory puts the first image. The agent's side is stricter: a copy that it cannot read may be the
+newest, and believing the other it might take the slot that runs for the one to overwrite.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,8 +100,7 @@ def create(directory: Path, disk: Disk, slot_bytes: int, image: Iterable[bytes],
     for each in Slot:
         disk.replace(image_path(directory, each), b"")
         _fill(directory, disk, each, slot_bytes, image if each is slot else ())
-    for _ in range(2):
-        write_environment(directory, disk, Environment(slot, slot, unbootable=frozenset({slot.other})))
+    write_environment(directory, disk, Environment(slot, slot, unbootable=frozenset({slot.other})))
 
 
 def image_path(directory: Path, slot: Slot) -> Path:
@@ -108,16 +110,28 @@ def image_path(directory: Path, slot: Slot) -> Path:
 
 def read_environment(directory: Path, disk: Disk) -> Environment | None:
     """The newest readable copy; None when there is none."""
-    copies = [_read_copy(path, disk) for path in environment_paths(directory)]
+    copies = []
+    for path in environment_paths(directory):
+        with suppress(OSError):
+            copies.append(_read_copy(path, disk))
+    return _newest(copies)
+
+
+def _newest(copies: Iterable[Environment | None]) -> Environment | None:
     return max((each for each in copies if each is not None), key=lambda each: each.serial, default=None)
 
 
 def write_environment(directory: Path, disk: Disk, environment: Environment) -> None:
-    """Replace the older copy. Raises: OSError; then the state before stands, or the new one does."""
+    """Replace the older copy, then the other. Raises: OSError; then the state before stands, or the new one does."""
     known = read_environment(directory, disk)
     serial = 0 if known is None else known.serial + 1
-    path = environment_paths(directory)[serial % 2]
-    disk.replace(path, render(replace(environment, serial=serial)))
+    _write_copy(directory, disk, replace(environment, serial=serial))
+    with suppress(OSError):  # the change has been made; this copy is there to be spare
+        _write_copy(directory, disk, replace(environment, serial=serial + 1))
+
+
+def _write_copy(directory: Path, disk: Disk, environment: Environment) -> None:
+    disk.replace(environment_paths(directory)[environment.serial % 2], render(environment))
 
 
 def environment_paths(directory: Path) -> tuple[Path, Path]:
@@ -206,10 +220,16 @@ class FileBootLoader:
         self._write(environment.committed(slot))
 
     def _read(self) -> Environment:
-        environment = read_environment(self._directory, self._disk)
+        paths = environment_paths(self._directory)
+        try:
+            environment = _newest(_read_copy(path, self._disk) for path in paths)
+        except OSError as error:
+            raise BootEnvironmentError(
+                f"the boot environment in {self._directory} cannot be read: {error.strerror or error}"
+            ) from error
         if environment is None:
-            paths = " and ".join(str(path) for path in environment_paths(self._directory))
-            raise BootEnvironmentError(f"no copy of the boot environment can be read: {paths}; restart the board")
+            named = " and ".join(str(path) for path in paths)
+            raise BootEnvironmentError(f"no copy of the boot environment can be read: {named}; restart the board")
         return environment
 
     def _write(self, environment: Environment) -> None:
@@ -224,7 +244,7 @@ class FileBootLoader:
 def _read_copy(path: Path, disk: Disk) -> Environment | None:
     try:
         return parse(disk.read(path) or b"")
-    except (OSError, ValueError):
+    except ValueError:
         return None
 
 

@@ -21,15 +21,16 @@ app = typer.Typer(
     help="Signed releases, rolled out in stages over AWS IoT and Azure IoT, with one failure budget.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: boxes cut names of options and variables off on narrow terminals
 )
+app.command(name="demo")(demo.demo)
+app.command(name="sim")(sim.sim)
+app.command(name="translate")(translate.translate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(root.app, name="root")
 app.add_typer(release.app, name="release")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(fleet.app, name="fleet")
-app.command(name="translate")(translate.translate)
-app.command(name="sim")(sim.sim)
-app.command(name="demo")(demo.demo)
 
 
 @app.callback()

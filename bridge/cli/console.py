@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 messages = Console(stderr=True, highlight=False)
 """For people: progress, warnings. Results never go here."""
@@ -36,7 +36,8 @@ def show(result: object, text: str, output: Output) -> None:
 @contextmanager
 def transfer(title: str, total: int) -> Iterator[Progress]:
     """A progress bar of bytes with one task; silent where stderr is no terminal. `total` in bytes."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    left = TimeRemainingColumn(compact=True, elapsed_when_finished=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), left)
     with Progress(*columns, console=messages, disable=not messages.is_terminal) as progress:
         progress.add_task(title, total=total)
         yield progress

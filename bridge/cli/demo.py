@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +12,19 @@ from typing import Annotated
 import typer
 
 from bridge.cli.console import Output, OutputOption, messages, show
+from bridge.cli.interruption import interruptible
+from bridge.demo.boards import require_room
 from bridge.demo.images import build, given
-from bridge.demo.result import describe
+from bridge.demo.result import DemoResult, describe
 from bridge.demo.story import play
+from bridge.errors import UsageError
 from bridge.wiring import start_simulator
 
+INTERRUPTED = 130
 Image = Annotated[tuple[Path, Path] | None, typer.Option(help="OLD NEW: raw images of your own instead of made ones.")]
-Keep = Annotated[Path | None, typer.Option(help="New folder for everything; else a temporary one, removed in the end.")]
+Keep = Annotated[
+    Path | None, typer.Option(help="New or empty folder for everything; else a temporary one, removed in the end.")
+]
 
 
 def demo(
@@ -28,29 +35,49 @@ def demo(
     keep: Keep = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Sign a release and roll it out to simulated devices; then a bad one, which stops by itself."""
-    with _folder(keep) as folder:
-        images = given(*image, folder) if image else build(folder)
-        simulator = start_simulator(cloud, folder / "cloud")
-        try:
-            result = play(folder, simulator, images, devices, _tell)
-        finally:
-            simulator.stop()
-    show(result, describe(result), output)
+    """Roll out a good release to simulated devices, then a bad one.
+
+    Everything is real but the cloud: keys, signatures, commands, agents. The bad release must stop by itself.
+    """
+    try:
+        with interruptible(), _folder(keep) as folder:
+            result = _play(folder, cloud, image, devices)
+    except KeyboardInterrupt:
+        messages.show_cursor()  # the progress of a command may have hidden it
+        messages.print("\notabridge demo: interrupted; the devices are switched off", markup=False)
+        raise typer.Exit(INTERRUPTED) from None
+    show(result, describe(result, shutil.get_terminal_size().columns), output)
     if not result.holds:
         raise typer.Exit(1)
 
 
+def _play(folder: Path, cloud: str, image: tuple[Path, Path] | None, devices: int) -> DemoResult:
+    simulator = start_simulator(cloud, folder / "cloud")
+    try:
+        _tell("images: one to start with, an update, a broken one")
+        images = given(*image, folder) if image else build(folder)
+        require_room(folder, devices, images.room)
+        return play(folder, simulator, images, devices, _tell)
+    finally:
+        simulator.stop()
+
+
 def _tell(text: str) -> None:
     if messages.is_terminal:
-        messages.print(f"otabridge demo: {text}", markup=False)
+        messages.print(f"▸ {text}", markup=False, style="bold")
 
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        keep.mkdir(parents=True)
-        yield keep.resolve()
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="otabridge-demo-") as folder:
+            yield Path(folder)
         return
-    with tempfile.TemporaryDirectory(prefix="otabridge-demo-") as folder:
-        yield Path(folder)
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        taken = any(keep.iterdir())
+    except OSError as error:
+        raise UsageError(f"--keep {keep}: {error.strerror}") from error
+    if taken:
+        raise UsageError(f"--keep {keep} is not empty: name a new or an empty folder")
+    yield keep.resolve()

@@ -13,7 +13,8 @@ NO_CONTROL_PLANE = (
 
 
 def main() -> None:
-    """Run the command line; every OtabridgeError becomes one sentence on stderr and its own exit code."""
+    """Run the command line; every OtabridgeError becomes one sentence on stderr and its own exit code, as an OSError
+    becomes one with 1."""
     try:
         from bridge.cli.app import app
     except ModuleNotFoundError as error:
@@ -23,6 +24,15 @@ def main() -> None:
     except OtabridgeError as error:
         sys.stderr.write(f"otabridge: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        sys.stderr.write(f"otabridge: {_explain_system(error)}\n")
+        sys.exit(1)
+
+
+def _explain_system(error: OSError) -> str:
+    """A full disk, a folder without permission: what the system says, and of which file."""
+    what = error.strerror or str(error)
+    return f"{error.filename}: {what}" if error.filename else what
 
 
 def _explain_missing(error: ModuleNotFoundError) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -22,13 +23,13 @@ from bridge.cli.rollout_view import (
 from bridge.config import DEFAULT_FILE, Config, read_config
 from bridge.controller import Pass
 from bridge.errors import BrokenLedger, RolloutAborted, RolloutInconclusive, RolloutStopped, RolloutUnfinished
-from bridge.fleet import FleetError
+from bridge.fleet import Fleet, FleetError, LimitError
 from bridge.ledger import verify
-from bridge.plan import Request, make_plan, read_request
+from bridge.plan import Request, check_orders, make_plan, read_request
 from bridge.record import Record
 from bridge.release.errors import ReleaseError
 from bridge.release.trust import judge
-from bridge.rollout import State
+from bridge.rollout import Plan, State
 from bridge.status import look
 from bridge.wiring import fleet_opener, open_controller, open_store, open_trust, patience, utc_now
 
@@ -46,15 +47,19 @@ def plan(file: RolloutFile, *, config: ConfigOption = DEFAULT_FILE, output: Outp
     settings = read_config(config)
     request = read_request(file, settings.fleets)
     opener = fleet_opener(settings)
-    made = make_plan(request, {name: opener(name) for name in request.rollout.fleets})
-    view = view_plan(made, _refusal(settings, request))
+    fleets = {name: opener(name) for name in request.rollout.fleets}
+    made = make_plan(request, fleets)
+    view = view_plan(made, _refusal(settings, request, made, fleets))
     show(view, describe_plan(view), output)
 
 
-def _refusal(config: Config, request: Request) -> str:
+def _refusal(config: Config, request: Request, made: Plan, fleets: Mapping[str, Fleet]) -> str:
+    """Why `apply` would not even record the plan; "" when it would."""
     try:
-        judge(open_trust(config), request.signed.document, utc_now()).accepted()
-    except ReleaseError as error:
+        trust = open_trust(config)
+        judge(trust, request.signed.document, utc_now()).accepted()
+        check_orders(made, request, tuple(trust.chain[1:]), fleets)
+    except (ReleaseError, LimitError) as error:
         return str(error)
     return ""
 
@@ -102,8 +107,6 @@ def _explain_interrupt(name: str, file: Path) -> None:
 def _report(config: Config, done: Pass, output: Output, *, wait: bool) -> None:
     """The status to stdout, then the end as an exit code."""
     _show_status(config, done.record, output)
-    for trouble in done.troubles:
-        messages.print(f"warning: {trouble}", markup=False, soft_wrap=True)
     _raise_end(done, wait=wait)
 
 

@@ -1,16 +1,25 @@
-"""A rollout as it goes, on stderr and only on a terminal: bytes first, then devices, one bar a stage."""
+"""A rollout as it goes, on stderr: on a terminal bytes first, then devices, one bar a stage that fits 60 columns.
+
+What needs a person's attention is printed in full, once, also where no terminal is: logs of pipelines need it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from bridge.cli.console import messages
 from bridge.controller import Pass
+from bridge.decide import Hold, Pending
 from bridge.wiring import Progress as Bytes
+
+BAR_SHARE = 5
+"""A bar takes one in so many columns of the terminal."""
+WIDEST_BAR = 40
 
 
 class RolloutProgress:
@@ -19,32 +28,66 @@ class RolloutProgress:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
+        self._counts: dict[str, int] = {}
+        self._told = ""
         self.bytes = Bytes(self._read, self._sent)
 
     def watch(self, done: Pass) -> None:
         """Take over what a pass found."""
+        self._tell(_attention(done))
         if done.decision is None:
             return
         seen, plan = done.decision.evidence, done.record.plan
         task = self._task(f"stage {seen.stage} of {len(plan.stages)}")
-        note = escape("; ".join([done.decision.reason, *map(str, done.troubles)]))
-        self._progress.update(task, total=seen.devices, completed=seen.ended, note=note)
+        figures = _figures(done, seen.stage - 1, seen.devices)
+        self._progress.update(task, total=max(1, seen.devices), completed=seen.ended, figures=figures)
 
     def _read(self, count: int) -> None:
-        self._progress.advance(self._task("verify"), count)
+        self._grow("verify", count)
 
     def _sent(self, fleet: str, count: int) -> None:
-        self._progress.advance(self._task(f"publish to {fleet}"), count)
+        self._grow(f"publish to {fleet}", count)
+
+    def _grow(self, title: str, count: int) -> None:
+        self._counts[title] = self._counts.get(title, 0) + count
+        self._progress.update(self._task(title), figures=decimal(self._counts[title]))
+
+    def _tell(self, text: str) -> None:
+        if text and text != self._told:
+            console = self._progress.console
+            console.print(text, markup=False, soft_wrap=not console.is_terminal)
+        self._told = text
 
     def _task(self, title: str) -> TaskID:
         if title not in self._tasks:
-            self._tasks[title] = self._progress.add_task(title, total=None, note="")
+            self._tasks[title] = self._progress.add_task(title, total=None, figures="")
         return self._tasks[title]
+
+
+def _figures(done: Pass, stage: int, devices: int) -> str:
+    """`3/8 installed, 2 running, 1 failed`; failed are those that spend budget."""
+    tallies = [tally for place, tally in done.record.tallies.items() if place.stage == stage]
+    running, bad = sum(tally.running for tally in tallies), sum(tally.bad for tally in tallies)
+    installed = f"{sum(tally.installed for tally in tallies)}/{devices} installed"
+    others = [f"{count} {name}" for count, name in ((running, "running"), (bad, "failed")) if count]
+    return ", ".join([installed, *others])
+
+
+def _attention(done: Pass) -> str:
+    """Why nothing moves, where that is not just devices at work; and what fleets refused."""
+    held = isinstance(done.decision, Hold) and not isinstance(done.decision.verdict, Pending)
+    reasons = [done.decision.reason] if held and done.decision else []
+    reasons += [text for text in map(str, done.troubles) if not any(text in reason for reason in reasons)]
+    return "\n".join(f"warning: {reason}" for reason in reasons)
 
 
 @contextmanager
 def rollout_progress() -> Iterator[RolloutProgress]:
-    """Shows the bars while the block runs; silent where stderr is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+    """Shows the bars while the block runs; only warnings where stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=min(WIDEST_BAR, messages.width // BAR_SHARE)),
+        TextColumn("{task.fields[figures]}", markup=False, table_column=Column(no_wrap=True)),
+    )
     with Progress(*columns, console=messages, disable=not messages.is_terminal) as progress:
         yield RolloutProgress(progress)

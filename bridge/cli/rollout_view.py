@@ -8,14 +8,14 @@ from datetime import datetime
 import msgspec
 
 from bridge.ledger import Link
-from bridge.plan import warnings
+from bridge.plan import WHOLE, warnings
 from bridge.record import Summary
 from bridge.rollout import Plan, PlannedStage
 from bridge.status import FleetStatus, RolloutStatus, StageStatus
 
 
 class PlanView(msgspec.Struct, frozen=True):
-    """`rollout plan`. `refusal` is why `apply` would refuse the release, "" when it would not."""
+    """`rollout plan`. `refusal` is why `apply` would refuse it, "" when it would not."""
 
     plan: Plan
     devices: int
@@ -57,14 +57,15 @@ def describe_plan(view: PlanView) -> str:
             f"budget   {budget.failures} devices, or {budget.percent:g} % of those begun where that is more",
             *(_planned(number, stage) for number, stage in enumerate(plan.stages, start=1)),
             *(f"warning: {text}" for text in view.warnings),
-            *([f"warning: apply will refuse the release: {view.refusal}"] if view.refusal else []),
+            *([f"warning: apply will refuse it: {view.refusal}"] if view.refusal else []),
         ]
     )
 
 
 def _planned(number: int, stage: PlannedStage) -> str:
     shares = ", ".join(f"{cohort.fleet} {len(cohort.devices)}" for cohort in stage.cohorts)
-    return f"stage {number}  up to {stage.percent:g} %: {stage.size} devices ({shares})"
+    enough = f", {stage.enough:g} % of them installed are enough" if stage.enough < WHOLE else ""
+    return f"stage {number}  up to {stage.percent:g} %: {stage.size} devices ({shares}){enough}"
 
 
 def describe_status(status: RolloutStatus) -> str:
@@ -75,7 +76,7 @@ def describe_status(status: RolloutStatus) -> str:
             f"rollout  {status.name}",
             f"release  {status.version}",
             f"plan     {status.plan[:12]}",
-            f"state    {status.state}{holding}, stage {status.stage} of {len(status.stages)}",
+            f"state    {status.state}{holding}, stage {status.stage} of {len(status.stages)}{_since(status)}",
             f"because  {status.reason}",
             f"budget   {status.budget.spent} of {status.budget.limit} spent",
             *_unmeasured(status),
@@ -83,6 +84,10 @@ def describe_status(status: RolloutStatus) -> str:
             *_failures(status),
         ]
     )
+
+
+def _since(status: RolloutStatus) -> str:
+    return f" since {_time(status.since)}" if status.since and not status.state.is_final else ""
 
 
 def _unmeasured(status: RolloutStatus) -> Iterator[str]:

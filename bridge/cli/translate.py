@@ -88,7 +88,10 @@ def _print(parts: Mapping[str, object], names: list[str], output: Output) -> Non
 def _check(cloud: str, file: Path, output: Output) -> None:
     from adapters import clouds
 
-    found = clouds.check(cloud, read_bounded(file, MAX_CHECKED, "file to check"))
+    text = read_bounded(file, MAX_CHECKED, "file to check")
+    if len(text) > MAX_CHECKED:
+        raise UsageError(f"{file}: larger than {MAX_CHECKED} bytes, which no cloud takes")
+    found = clouds.check(cloud, text)
     if found:
         raise UsageError("\n  ".join([f"{file}: {len(found)} limits of {cloud} are broken:", *found]))
     show({"file": str(file), "broken": []}, f"{file}: within every limit of {cloud} that is known here", output)

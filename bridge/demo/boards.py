@@ -1,24 +1,33 @@
-"""The demo's devices: set up once with the old image, then switched on together."""
+"""Simulated devices: set up once with an image, then switched on together."""
 
 from __future__ import annotations
 
-import json
+import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.bootloaders.file import create
 from agent.disk import SystemDisk
-from bridge.demo.board import Board, BoardFiles
+from bridge.demo.board import Board, BoardFiles, Tell, ignore
+from bridge.demo.settings import channel_tables, toml
+from bridge.errors import UsageError
 from bridge.simulated import SimulatedCloud
 
 MODEL = "demo-board"
 HARDWARE = "rev-a"
+BROKEN = b"otabridge demo: the program in this image does not start\n"
+"""What the boards' health check looks for in the slot that booted. The line's end keeps this file itself from
+matching, should it be part of an image."""
 CHUNK = 1 << 20
-ROOM = 1 << 20
-"""Bytes by which a slot is larger than the largest image."""
 
-_HEALTHY = "import os, sys; sys.exit(open(os.environ['OTABRIDGE_SLOT_DEVICE'], 'rb').read().find({marker!r}) >= 0)"
+_HEALTHY = (
+    "import os, sys; "
+    "sys.exit(open(os.environ['OTABRIDGE_SLOT_DEVICE'], 'rb').read().find({marker!r}) >= 0 and {words!r})"
+)
 
 _CONFIG = """\
 [device]
@@ -36,12 +45,7 @@ root = {root}
 [state]
 directory = "state"
 
-[channel]
-cloud = {cloud}
-
-[channel.{table}]
 {channel}
-
 [download]
 allow_http = true
 
@@ -60,40 +64,75 @@ command = []
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What a board leaves the factory with: `image` of `version` in slot a, slots of `room` bytes, `root` pinned."""
+
+    image: Path
+    version: str
+    room: int
+    root: Path
+
+
+def device_names(count: int) -> tuple[str, ...]:
+    """`device-01` and so on; all of one length."""
+    digits = max(2, len(str(count)))
+    return tuple(f"device-{number:0{digits}d}" for number in range(1, count + 1))
+
+
 def make_boards(
-    cloud: SimulatedCloud, count: int, folder: Path, *, root: Path, image: Path, room: int, version: str, marker: bytes
+    cloud: SimulatedCloud, names: Sequence[str], folder: Path, stock: Stock, tell: Tell = ignore
 ) -> tuple[Board, ...]:
-    """`count` devices in folders below `folder`: `image` in slot a, slots of `room` bytes, `root` pinned."""
-    boards = []
-    for number in range(1, count + 1):
-        name = f"device-{number:02d}"
-        files = BoardFiles(folder / name)
-        for needed in (files.slots, files.folder / "state"):
-            needed.mkdir(parents=True)
-        create(files.slots, SystemDisk(), room + ROOM, _chunks(image))
-        settings = cloud.add_device(name, files.folder)
-        files.config.write_text(_config(cloud.cloud, settings, root, version, marker))
-        boards.append(Board(name, files))
-    return tuple(boards)
+    """Devices of `cloud` in folders below `folder`, not yet switched on; `tell` hears what each does.
+
+    Raises:
+        UsageError: there is too little room for their slots.
+    """
+    require_room(folder, len(names), stock.room)
+    return tuple(_make_board(cloud, Board(name, BoardFiles(folder / name), tell), stock) for name in names)
 
 
-def _config(cloud: str, settings: Mapping[str, object], root: Path, version: str, marker: bytes) -> str:
-    check = [sys.executable, "-S", "-c", _HEALTHY.format(marker=marker)]
+def require_room(folder: Path, boards: int, slot_bytes: int) -> None:
+    """Whether both slots of each board can be filled. Raises: UsageError."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free, needed = shutil.disk_usage(existing).free, 2 * boards * slot_bytes
+    if free < needed:
+        raise UsageError(
+            f"{boards} devices with slots of {slot_bytes / 1e6:.0f} MB may take {needed / 1e9:.1f} GB, "
+            f"{existing} has {free / 1e9:.1f} GB free: choose fewer --devices, or another folder"
+        )
+
+
+@contextmanager
+def switched_on(boards: Sequence[Board]) -> Iterator[None]:
+    """All of them run until the end of the block, and no process of theirs outlives it."""
+    try:
+        for board in boards:
+            board.start()
+        yield
+    finally:
+        with ThreadPoolExecutor(max(1, len(boards))) as pool:
+            list(pool.map(Board.stop, boards))
+
+
+def _make_board(cloud: SimulatedCloud, board: Board, stock: Stock) -> Board:
+    files = board.files
+    for needed in (files.slots, files.folder / "state"):
+        needed.mkdir(parents=True)
+    create(files.slots, SystemDisk(), stock.room, _chunks(stock.image))
+    files.config.write_text(_config(cloud.cloud, cloud.add_device(board.name, files.folder), stock))
+    return board
+
+
+def _config(cloud: str, settings: Mapping[str, object], stock: Stock) -> str:
     return _CONFIG.format(
-        model=_toml(MODEL),
-        hardware=_toml(HARDWARE),
-        version=_toml(version),
-        root=_toml(str(root)),
-        cloud=_toml(cloud),
-        table=cloud,
-        channel="\n".join(f"{name} = {_toml(value)}" for name, value in settings.items()),
-        command=_toml(check),
+        model=toml(MODEL),
+        hardware=toml(HARDWARE),
+        version=toml(stock.version),
+        root=toml(stock.root),
+        channel=channel_tables(cloud, settings),
+        command=toml([sys.executable, "-S", "-c", _HEALTHY.format(marker=BROKEN, words=BROKEN.decode().strip())]),
     )
-
-
-def _toml(value: object) -> str:
-    """Strings, numbers, booleans and lists of them are written alike in JSON and TOML."""
-    return json.dumps(value)
 
 
 def _chunks(image: Path) -> Iterator[bytes]:

@@ -26,18 +26,29 @@ class CommandLine:
     environment: Mapping[str, str]
 
     def run(self, *words: str, expect: int = 0) -> str:
-        """What the command printed. Progress and errors go to this process's stderr.
+        """What the command printed. On a terminal its progress and errors are shown as they come; Ctrl-C is not
+        passed on, since it stands in a process group of its own, but ends it with this process's KeyboardInterrupt.
 
         Raises:
             DemoFailed: it ended with another exit code than `expect`.
         """
         program = str(Path(sys.executable).with_name("otabridge"))
         environment = {**os.environ, **self.environment}
+        errors = None if sys.stderr.isatty() else subprocess.PIPE
         done = subprocess.run(  # noqa: S603 - our own command
-            [program, *words], cwd=self.folder, env=environment, stdout=subprocess.PIPE, check=False
+            [program, *words],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            process_group=0,
+            check=False,
         )
         if done.returncode != expect:
-            raise DemoFailed(f"otabridge {' '.join(words)}: exit code {done.returncode}, expected {expect}")
+            said = (done.stderr or b"").decode(errors="replace").strip()
+            ended = f"otabridge {' '.join(words)}: exit code {done.returncode}, expected {expect}"
+            raise DemoFailed(f"{ended}\n{said}" if said else ended)
         return done.stdout.decode()
 
     def ask(self, *words: str) -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.demo.boards import BROKEN
 from bridge.errors import UsageError
 
 IMAGE_BYTES = 64 * 1024 * 1024
@@ -18,8 +19,7 @@ IMAGE_BYTES = 64 * 1024 * 1024
 TREE_BYTES = 44 * 1024 * 1024
 LARGEST_FILE = 4 * 1024 * 1024
 MIN_IMAGE_BYTES = 1024 * 1024
-BROKEN = b"otabridge demo: the program in this image does not start\n"
-"""What the demo's health check looks for in the slot that booted."""
+SPARE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Images:
     new: Path
     broken: Path
     kind: str
+
+    @property
+    def room(self) -> int:
+        """Bytes that a slot needs for the largest of them, and some to spare."""
+        return max(path.stat().st_size for path in (self.old, self.new, self.broken)) + SPARE
 
 
 def build(folder: Path) -> Images:
@@ -49,8 +54,8 @@ def given(old: Path, new: Path, folder: Path) -> Images:
     """The images of a person's own. Raises: UsageError naming the file that cannot serve."""
     for path in (old, new):
         if not path.is_file() or path.stat().st_size < MIN_IMAGE_BYTES:
-            raise UsageError(f"--image {path}: not a file of at least {MIN_IMAGE_BYTES} bytes")
-    return Images(old, new, break_image(new, folder / "broken.img"), "given")
+            raise UsageError(f"--image {path}: must be a file of at least {MIN_IMAGE_BYTES} bytes")
+    return Images(old.resolve(), new.resolve(), break_image(new, folder / "broken.img"), "given")
 
 
 def break_image(image: Path, target: Path) -> Path:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 import msgspec
+
+CONTINUED = 4
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -53,14 +56,20 @@ class DemoResult(msgspec.Struct, frozen=True):
         return all(check.holds for act in self.acts for check in act.checks)
 
 
-def describe(result: DemoResult) -> str:
-    """The result for people; fits a terminal of 60 columns but for reasons, which the terminal wraps."""
-    return "\n".join(_lines(result))
+def describe(result: DemoResult, width: int = 80) -> str:
+    """The result for people, in lines of at most `width` characters (but words are not cut)."""
+    return "\n".join(line for text in _lines(result) for line in _wrapped(text, width))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """What a line has too much goes below it, further in than it begins."""
+    indent = " " * (len(text) - len(text.lstrip()) + CONTINUED)
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False) or [""]
 
 
 def _lines(result: DemoResult) -> Iterator[str]:
-    yield f"{result.devices} devices, image {result.image} {_megabytes(result.image_bytes)}, "
-    yield f"artifact {_megabytes(result.artifact_bytes)}, {result.seconds:.0f} s in all"
+    yield f"{result.devices} devices, {result.seconds:.0f} s in all"
+    yield f"image {result.image} {_megabytes(result.image_bytes)}, artifact {_megabytes(result.artifact_bytes)}"
     for act in result.acts:
         yield ""
         yield from _act_lines(act)
@@ -77,7 +86,12 @@ def _act_lines(act: Act) -> Iterator[str]:
         yield f"  {'ok   ' if check.holds else 'FAULT'} {check.what}{'' if check.holds else f': {check.seen}'}"
     yield "  ledger:"
     for line in act.ledger:
-        yield f"    {line.time} {line.what}: {line.reason}"
+        yield f"    {_clock_time(line.time)} {line.what}: {line.reason}"
+
+
+def _clock_time(time: str) -> str:
+    """`12:30:59` of `2026-11-30T12:30:59.123Z`: a demo does not last for days."""
+    return time.partition("T")[2][:8]
 
 
 def _megabytes(count: int) -> str:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from bridge.demo.board import Board
-from bridge.demo.boards import make_boards
-from bridge.demo.images import BROKEN, Images
+from bridge.demo.board import Board, Tell
+from bridge.demo.boards import Stock, device_names, make_boards, switched_on
+from bridge.demo.images import Images
 from bridge.demo.result import Act, Check, DemoResult, LedgerLine
 from bridge.demo.workshop import Workshop
 from bridge.simulated import SimulatedCloud
@@ -27,8 +26,8 @@ OLD, NEW, BAD = "1.0.0", "2.0.0", "3.0.0"
 STOPPED = 20
 """Exit code of a rollout that its budget stopped."""
 STATUS_AT_ONCE = 4
-
-Tell = Callable[[str], None]
+DEVICES = "devices"
+"""Folder of the devices' folders, below that of the demo."""
 
 
 class _Slot(msgspec.Struct, frozen=True):
@@ -83,12 +82,15 @@ def play(folder: Path, cloud: SimulatedCloud, images: Images, count: int, tell: 
     """The whole demo with `count` devices, in the empty `folder`. Raises: DemoFailed, OtabridgeError."""
     began = time.monotonic()
     workshop = Workshop(folder, cloud)
-    tell("making keys and the root: two approvers must sign each release")
+    tell("keys and root: two approvers must sign each release")
     workshop.found_trust()
     workshop.configure(cloud)
-    tell("building, signing and verifying a release from a real image")
+    tell(f"release {NEW}: build, sign twice, verify")
     release = workshop.make_release(images.new, NEW, sequence=2)
-    with switched_on(workshop, cloud, images, count, tell) as scene:
+    tell(f"{count} devices, each an agent in a process of its own")
+    boards = stock_boards(workshop, cloud, images, count)
+    with switched_on(boards):
+        scene = Scene(workshop, cloud, boards, tell)
         acts = (good_act(scene, release), bad_act(scene, images))
     return DemoResult(
         devices=count,
@@ -100,33 +102,15 @@ def play(folder: Path, cloud: SimulatedCloud, images: Images, count: int, tell: 
     )
 
 
-@contextmanager
-def switched_on(workshop: Workshop, cloud: SimulatedCloud, images: Images, count: int, tell: Tell) -> Iterator[Scene]:
-    """The devices, with the old image in slot a, running until the end of the block."""
-    tell(f"switching {count} devices on, each an agent in a process of its own")
-    room = images.broken.stat().st_size
-    boards = make_boards(
-        cloud,
-        count,
-        workshop.folder / "devices",
-        root=workshop.root,
-        image=images.old,
-        room=room,
-        version=OLD,
-        marker=BROKEN,
-    )
-    for board in boards:
-        board.start()
-    try:
-        yield Scene(workshop, cloud, boards, tell)
-    finally:
-        with ThreadPoolExecutor(len(boards)) as pool:
-            list(pool.map(Board.stop, boards))
+def stock_boards(workshop: Workshop, cloud: SimulatedCloud, images: Images, count: int) -> tuple[Board, ...]:
+    """The devices, with the old image in slot a. Raises: UsageError where they find no room."""
+    stock = Stock(images.old, OLD, images.room, workshop.root)
+    return make_boards(cloud, device_names(count), workshop.folder / DEVICES, stock)
 
 
 def good_act(scene: Scene, release: Path) -> Act:
     """Every device ends on the new slot."""
-    scene.tell(f"rolling out {NEW} in stages of 10, 50 and 100 per cent")
+    scene.tell(f"rollout of {NEW} in stages of 10, 50 and 100 %")
     seen = run(scene, "good", release, expect=0)
     ended = Counter(device.booted for device in seen.devices)
     checks = (
@@ -142,9 +126,10 @@ def good_act(scene: Scene, release: Path) -> Act:
 
 def bad_act(scene: Scene, images: Images) -> Act:
     """The first stage fails its health check; nobody else ever sees the release."""
-    scene.tell(f"building {BAD}, whose health check fails, and rolling it out")
+    scene.tell(f"release {BAD}, whose health check will fail")
     boots = [len(board.boots) for board in scene.boards]
     release = scene.workshop.make_release(images.broken, BAD, sequence=3)
+    scene.tell(f"rollout of {BAD}, which must stop by itself")
     seen = run(scene, "bad", release, expect=STOPPED)
     tried = [number for number, offers in enumerate(seen.offers) if offers > 1]
     spared = [number for number in range(len(scene.boards)) if number not in tried]
@@ -166,6 +151,7 @@ def run(scene: Scene, name: str, release: Path, expect: int) -> Outcome:
     before, began = scene.cloud.bytes_sent(), time.monotonic()
     scene.workshop.apply(scene.workshop.write_rollout(name, release), expect)
     seconds = time.monotonic() - began
+    scene.tell("asking every device what it runs")
     with ThreadPoolExecutor(STATUS_AT_ONCE) as pool:
         devices = tuple(pool.map(_ask, scene.boards))
     return Outcome(

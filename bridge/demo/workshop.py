@@ -9,22 +9,11 @@ from pathlib import Path
 
 from bridge.demo.boards import HARDWARE, MODEL
 from bridge.demo.commands import CommandLine
+from bridge.demo.settings import otabridge_toml
 from bridge.simulated import SimulatedCloud
 
 APPROVERS = ("ann", "ben")
 FLEET = "demo"
-
-_CONFIG = """\
-[store]
-path = "otabridge.db"
-
-[trust]
-folder = "trust"
-
-[fleets.{fleet}]
-cloud = {cloud}
-{settings}
-"""
 
 _ROLLOUT = """\
 name: {name}
@@ -65,27 +54,15 @@ class Workshop:
 
     def configure(self, cloud: SimulatedCloud) -> None:
         """Write `otabridge.toml` with the one fleet."""
-        settings = "\n".join(f"{name} = {json.dumps(value)}" for name, value in cloud.fleet().items())
-        text = _CONFIG.format(fleet=FLEET, cloud=json.dumps(cloud.cloud), settings=settings)
-        (self.folder / "otabridge.toml").write_text(text)
+        (self.folder / "otabridge.toml").write_text(otabridge_toml(cloud, FLEET, "trust"))
 
     def make_release(self, image: Path, version: str, sequence: int) -> Path:
         """Build, sign twice, verify; the release's folder."""
         folder = self.folder / "releases" / version
         self.commands.run(
             *("release", "build", "--image", str(image), "--name", "demo-os", "--version", version),
-            *(
-                "--sequence",
-                str(sequence),
-                "--model",
-                MODEL,
-                "--hardware",
-                HARDWARE,
-                "--level",
-                "3",
-                "--out",
-                str(folder),
-            ),
+            *("--sequence", str(sequence), "--model", MODEL, "--hardware", HARDWARE),
+            *("--level", "3", "--out", str(folder)),
         )
         for name in APPROVERS:
             self.commands.run("release", "sign", str(folder), "--key", f"{name}.pem", "--trust", "trust")

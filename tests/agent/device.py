@@ -14,11 +14,13 @@ from pathlib import Path
 from random import Random
 
 from agent.bootloaders.file import FileBootLoader, boot, create, image_path
-from agent.case import Limits
 from agent.channel import Offer, OfferWithdrawn
+from agent.context import Limits
 from agent.disk import SystemDisk
 from agent.engine import Engine
+from agent.journal import Journal
 from agent.ports import Concluded, Identity, Idle, Ports, Rebooting, Step, Suspended
+from agent.record import Record
 from agent.slots import Slot
 from bridge.release.errors import ChannelError
 from bridge.release.manifest import Artifact
@@ -28,6 +30,7 @@ from tests.releases import HARDWARE, MODEL, NOW, Package, ReleaseKit
 
 FOLDER = Path("/board")
 JOURNAL = Path("/state/journal")
+JOURNAL_COPIES = (Path("/state/journal.0"), Path("/state/journal.1"))
 SLOT_BYTES = 128 * 1024
 IMAGE_BYTES = 96 * 1024
 CHECKPOINT_BYTES = 32 * 1024
@@ -241,6 +244,24 @@ class SimulatedDevice:
         """After a power cut: firmware, agent, and on with what the cloud offers."""
         self.power_up()
         return self.run()
+
+    @property
+    def record(self) -> Record:
+        """What the journal on the medium holds."""
+        journal = Journal(self.disk, JOURNAL)
+        journal.load()
+        return journal.record
+
+    def spoil_journal(self) -> None:
+        """Flip a bit in every copy of the journal."""
+        for path in JOURNAL_COPIES:
+            if self.disk.read(path) is not None:
+                self.kernel.spoil(path, 120)
+
+    def write_journal(self, data: bytes) -> None:
+        """Put `data` in place of every copy of the journal."""
+        for path in JOURNAL_COPIES:
+            self.disk.replace(path, data)
 
     def running_image(self) -> bytes:
         """The first bytes of the slot that runs, as many as an image has."""

@@ -112,13 +112,24 @@ class SimulatedKernel:
         """See Kernel."""
         opened = self._open[descriptor]
         if isinstance(opened, Path):
+            self._raise_fault(f"sync folder {opened.name}")
             self.moment(f"sync folder {opened.name}")
             self._sync_names(opened)
             return
         self._fault("sync", opened)
         self.moment(f"sync {self._name(opened)}")
-        opened.durable[:] = opened.live
-        self._writes = [write for write in self._writes if write.inode is not opened]
+        self.flush(opened)
+
+    def flush(self, inode: Inode) -> None:
+        """What was written to `inode` and not given up reaches the medium."""
+        for write in self._writes:
+            if write.inode is inode:
+                keep_sectors(write, [True] * -(-len(write.data) // SECTOR))
+        self.give_up(inode)
+
+    def give_up(self, inode: Inode) -> None:
+        """Forget what is on its way to `inode`: reads still see it, no later sync makes it durable."""
+        self._writes = [write for write in self._writes if write.inode is not inode]
 
     def rename(self, old: Path, new: Path) -> None:
         """See Kernel."""
@@ -208,9 +219,12 @@ class SimulatedKernel:
         return next((path.name for path, known in self._names.items() if known is inode), "?")
 
     def _fault(self, call: str, inode: Inode) -> None:
-        fault = self.faults.get(f"{call} {self._name(inode).removesuffix('.new')}")
-        if fault is not None:
-            raise fault
+        self._raise_fault(f"{call} {self._name(inode)}")
+
+    def _raise_fault(self, called: str) -> None:
+        for prefix, fault in self.faults.items():
+            if called.startswith(prefix):
+                raise fault
 
 
 def put(content: bytearray, offset: int, data: bytes | memoryview) -> None:

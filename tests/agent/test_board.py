@@ -28,6 +28,16 @@ def test_no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         CommandBoard((), Timing()).boot_id()
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])
+def test_a_boot_without_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes):
+    """An empty name would make every boot the same one, so it is none."""
+    (tmp_path / "boot_id").write_bytes(content)
+    monkeypatch.setattr("agent.board.BOOT_ID", tmp_path / "boot_id")
+
+    with pytest.raises(SlotError, match="the kernel does not name this boot"):
+        CommandBoard((), Timing()).boot_id()
+
+
 def test_reboot_runs_the_command(tmp_path: Path):
     """The configured command is run as it stands, without a shell."""
     CommandBoard(("touch", f"{tmp_path}/a b"), Timing()).reboot()

@@ -7,16 +7,17 @@ import logging
 from dataclasses import replace
 from functools import partial
 
+import msgspec
 import pytest
 
 from agent.bootloaders.file import read_environment, write_environment
 from agent.channel import OfferWithdrawn
-from agent.journal import JournalError, parse, render
+from agent.journal import JournalError, render
 from agent.ports import Concluded, Idle, Rebooting, Suspended
 from agent.slots import BootEnvironmentError, Slot
 from bridge.release.errors import ChannelError, FailureCode, SlotError, UntrustedRoot
 from bridge.release.report import Outcome, Phase, Report
-from tests.agent.device import FOLDER, JOURNAL, SimulatedDevice, image, kit, package
+from tests.agent.device import FOLDER, JOURNAL_COPIES, SimulatedDevice, image, kit, package
 from tests.releases import ReleaseKit
 
 
@@ -303,9 +304,9 @@ def test_a_boot_loader_that_cannot_commit_is_left():
 
 
 def test_a_journal_lost_in_a_trial_leads_back_to_the_old_slot(caplog):
-    """Nobody remembers why slot b is on trial, so it is not kept; the offer, still there, begins again."""
+    """Nobody remembers why slot b is on trial, so it is not kept; and the offer ends, or it would go on for ever."""
     device = in_trial()
-    device.kernel.spoil(JOURNAL, 90)
+    device.spoil_journal()
     device.start_agent()
     with caplog.at_level(logging.ERROR):
         step = device.work()
@@ -314,23 +315,28 @@ def test_a_journal_lost_in_a_trial_leads_back_to_the_old_slot(caplog):
 
     assert step == Rebooting()
     assert device.booted is Slot.A
-    assert "journal /state/journal is not usable" in caplog.text
-    assert device.run() == Report(Outcome.INSTALLED, "b", "2.0.0")
+    assert "is not usable: its digest does not match" in caplog.text
+    served = device.link.served
+    report = device.run()
+    assert (report.outcome, report.code, report.fallbacks) == (Outcome.FELL_BACK, FailureCode.JOURNAL, 1)
+    assert report.detail == "slot b holds it and was tried, but the journal did not survive into its trial boot"
+    assert device.link.served == served
+    assert device.run(device.offer(package(2), "job-2")) == Report(Outcome.INSTALLED, "b", "2.0.0", fallbacks=1)
 
 
 def test_an_unusable_journal_is_shown_and_set_aside():
     """The device works on with what it can know, and keeps the file for a person."""
     device = SimulatedDevice.built()
     device.run(device.offer(package(2)))
-    device.kernel.spoil(JOURNAL, 90)
-    spoiled = device.kernel.content(JOURNAL)
+    device.spoil_journal()
+    spoiled = [device.kernel.content(path) for path in JOURNAL_COPIES]
     device.start_agent()
     trouble = device.engine.status().trouble
 
     assert "its digest does not match" in trouble
     assert device.engine.resume(device.cloud) == Idle()
     assert device.engine.status().trouble == ""
-    assert device.kernel.content(JOURNAL.with_name("journal.unusable")) == spoiled
+    assert [device.kernel.content(path.with_name(f"{path.name}.unusable")) for path in JOURNAL_COPIES] == spoiled
     assert device.run(device.offer(package(3), "job-2")) == Report(Outcome.INSTALLED, "a", "3.0.0")
 
 
@@ -350,10 +356,16 @@ def test_a_fallback_weeks_later_is_counted_and_kept():
     write_environment(FOLDER, device.disk, replace(read_environment(FOLDER, device.disk), booted=Slot.A))
     device.start_agent()
 
-    assert device.work() == Idle()
+    step = device.work()
+
+    detail = "the boot loader left slot b, which had been committed; slot a runs again"
+    report = Report(Outcome.FELL_BACK, "a", "1.0.0", FailureCode.FELL_BACK, detail, fallbacks=1)
     status = device.engine.status()
+    assert step == Concluded(report, delivered=True)
+    assert device.cloud.reports[-1] == ("job-1", report)
     assert (status.booted, status.default, status.expected) == (Slot.A, Slot.A, Slot.A)
-    assert (status.fallbacks, status.version) == (1, "1.0.0")
+    assert (status.fallbacks, status.version, status.last) == (1, "1.0.0", report)
+    assert device.run(device.offer(package(2))) == report
 
 
 def test_a_slot_that_was_never_proved_does_not_become_the_default_by_accident():
@@ -512,22 +524,17 @@ def test_a_rollback_below_the_floor_is_refused():
     device = SimulatedDevice.built()
     device.run(device.offer(package(2)))
     device.run(device.offer(package(3), "job-2"))
-    record = parse(device.kernel.content(JOURNAL))
-    device.disk.replace(JOURNAL, render(type(record)(**{**_fields(record), "floor": 3})))
+    device.write_journal(render(msgspec.structs.replace(device.record, floor=3)))
     device.start_agent()
 
     with pytest.raises(SlotError, match="slot b holds sequence 2, below the floor 3"):
         device.engine.rollback()
 
 
-def _fields(record) -> dict[str, object]:
-    return {name: getattr(record, name) for name in record.__struct_fields__}
-
-
 def test_a_person_commits_a_trial_that_the_journal_knows_nothing_of():
     """After a lost journal a person may still keep what runs; it is not counted as a fallback."""
     device = in_trial()
-    device.kernel.spoil(JOURNAL, 90)
+    device.spoil_journal()
     device.start_agent()
 
     device.cloud.offer = None

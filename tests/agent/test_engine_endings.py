@@ -192,7 +192,7 @@ FAILURES = [
     Case(
         "journal full",
         FailureCode.JOURNAL,
-        "journal cannot be written: No space",
+        "journal /state/journal.0 cannot be written: No space",
         arrange=fault("write journal", errno.ENOSPC, "No space"),
     ),
 ]

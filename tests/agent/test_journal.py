@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,21 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.disk import SystemDisk
-from agent.journal import (
-    MAX_CONCLUDED,
-    VERSION,
-    Conclusion,
-    Holding,
-    Journal,
-    JournalError,
-    Plan,
-    Record,
-    Update,
-    _digest,
-    parse,
-    render,
-)
-from agent.machine import State
+from agent.journal import VERSION, Journal, JournalError, NewerJournal, Unfinished, _digest, parse, render
+from agent.machine import Event, State
+from agent.record import MAX_CONCLUDED, Conclusion, Holding, Plan, Record, Update
 from agent.slots import Slot
 from bridge.release.errors import FailureCode
 from bridge.release.manifest import Artifact, Image
@@ -56,8 +45,24 @@ RECORDS = st.builds(
     st.lists(st.binary(max_size=20), max_size=3).map(tuple),
     COUNTS,
     st.lists(st.builds(Conclusion, NAMES, NAMES, REPORTS), max_size=3).map(tuple),
+    st.none() | st.sampled_from(Slot),
+    st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.lists(st.builds(Conclusion, NAMES, NAMES, REPORTS), max_size=3).map(tuple),
 )
+COPIES = (Path("/state/journal.0"), Path("/state/journal.1"))
 SAMPLE = render(Record(State.WRITING, Update("job-1", "ef" * 32), roots=(b"root",)))
+
+
+def written(document: bytes, version: int = VERSION) -> bytes:
+    """A sound copy of a journal of `version` that holds `document`."""
+    return b"otabridge-journal %d 1 %s\n%s" % (version, _digest(version, 1, document), document)
+
+
+def loaded(disk: SystemDisk) -> Record:
+    """What a new agent would find."""
+    journal = Journal(disk, PATH)
+    journal.load()
+    return journal.record
 
 
 @given(RECORDS)
@@ -85,16 +90,45 @@ def test_a_cut_journal_is_refused(length):
 
 def test_a_newer_journal_is_named_as_such():
     """After a downgrade of the agent the message says who wrote the file."""
-    newer = b"otabridge-journal %d %s\n{}" % (VERSION + 1, _digest(VERSION + 1, b"{}"))
+    with pytest.raises(NewerJournal, match="version 2, this agent reads up to 1: a newer agent wrote it"):
+        parse(written(b"{}", version=VERSION + 1))
 
-    with pytest.raises(JournalError, match="version 2, this agent reads up to 1: a newer agent wrote it"):
-        parse(newer)
+
+def test_what_an_older_agent_needs_is_read_of_any_version():
+    """Floor, roots, slots, count of fallbacks, time and the open offer; whatever else there is, in whatever shape."""
+    document = (
+        b'{"state":"levitating","floor":7,"roots":["cm9vdA=="],"fallbacks":2,"expected":"b","seen":"2026-03-01T12:00:00Z",'
+        b'"update":{"offer":"job-1","digest":"ef","plan":[1]},"b":{"version":"2.0.0","colour":"blue"},"concluded":5}'
+    )
+
+    with pytest.raises(NewerJournal) as caught:
+        parse(written(document, version=VERSION + 1))
+
+    legacy = caught.value.legacy
+    assert (legacy.floor, legacy.roots, legacy.fallbacks, legacy.expected) == (7, (b"root",), 2, Slot.B)
+    assert (legacy.update, legacy.b) == (Unfinished("job-1", "ef"), Holding(version="2.0.0"))
+    assert legacy.record().seen == datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_fields_of_a_newer_agent_are_passed_over():
+    """Within one version a newer agent may have added something."""
+    document = msgspec.json.encode({**msgspec.to_builtins(Record(floor=3)), "mood": "good"})
+
+    assert parse(written(document)) == Record(floor=3)
+
+
+def test_a_state_that_only_a_newer_agent_knows_is_no_reason_to_forget():
+    """The version is ours, a word in it is not: what matters is read all the same."""
+    with pytest.raises(NewerJournal, match="no record of this agent: Invalid enum value 'levitating'") as caught:
+        parse(written(b'{"state":"levitating","floor":7}'))
+
+    assert caught.value.legacy.floor == 7
 
 
 def test_a_document_of_another_shape_is_refused():
     """A digest that holds does not make any document a record."""
-    with pytest.raises(JournalError, match=r"no record: .*`state`|no record: .*state"):
-        parse(b"otabridge-journal 1 %s\n%s" % (_digest(1, b'{"state":7}'), b'{"state":7}'))
+    with pytest.raises(JournalError, match=r"no record: .*floor"):
+        parse(written(b'{"floor":"high"}'))
 
 
 def test_only_the_last_conclusions_are_remembered():
@@ -112,16 +146,63 @@ def test_only_the_last_conclusions_are_remembered():
 def test_an_unusable_file_is_kept_for_a_person():
     """The next write replaces the journal, the copy beside it stays."""
     disk = SystemDisk(SimulatedKernel())
-    disk.replace(PATH, b"garbage")
+    disk.replace(COPIES[0], b"garbage")
     journal = Journal(disk, PATH)
-    with pytest.raises(JournalError, match="journal /state/journal is not usable: its digest"):
+    with pytest.raises(JournalError, match=r"journal /state/journal\.0 is not usable: its digest"):
         journal.load()
 
-    copy = journal.set_aside()
+    copies = journal.set_aside()
     journal.keep(Record(floor=3))
 
-    assert disk.read(copy) == b"garbage"
-    assert parse(disk.read(PATH) or b"").floor == 3
+    assert [disk.read(copy) for copy in copies] == [b"garbage"]
+    assert loaded(disk).floor == 3
+
+
+def test_the_newest_copy_that_can_be_used_holds():
+    """A medium that spoils one copy costs one step, which is taken again; the next write replaces what is spoiled."""
+    kernel = SimulatedKernel()
+    disk = SystemDisk(kernel)
+    journal = Journal(disk, PATH)
+    for floor in (2, 3, 4):
+        journal.keep(Record(floor=floor))
+    kernel.spoil(COPIES[0], 120)
+
+    before = loaded(disk)
+    again = Journal(disk, PATH)
+    again.load()
+    again.keep(Record(floor=5))
+
+    assert (before.floor, loaded(disk).floor) == (3, 5)
+    assert parse(kernel.content(COPIES[0])).floor == 5
+
+
+def test_an_update_is_forgotten_in_memory_when_the_disk_is_full():
+    """Nothing of the write got through: what stands is what the agent would resume from anyway."""
+    kernel = SimulatedKernel()
+    journal = Journal(SystemDisk(kernel), PATH)
+    journal.keep(Record(State.WRITING, Update("job-1")))
+    kernel.faults["write journal"] = OSError(errno.ENOSPC, "No space left on device")
+
+    journal.forget_update()
+
+    assert journal.record == Record()
+
+
+def test_a_write_that_may_have_got_through_is_not_passed_over():
+    """A file was renamed and that not synced: it may say more than memory, so nothing is told before it is right."""
+    kernel = SimulatedKernel()
+    journal = Journal(SystemDisk(kernel), PATH)
+    journal.keep(Record(State.CHECKING, Update("job-1")))
+    kernel.faults["sync folder"] = OSError(errno.EIO, "Input/output error")
+    with pytest.raises(JournalError, match="cannot be written"):
+        journal.move(Event.MATCHED, journal.record)
+
+    with pytest.raises(JournalError, match="what it holds is not sure to last"):
+        journal.forget_update()
+    kernel.faults.clear()
+    journal.forget_update()
+
+    assert loaded(SystemDisk(kernel)).update is None
 
 
 @pytest.mark.parametrize("call", ["write", "sync", "rename"])
@@ -132,7 +213,7 @@ def test_a_failed_write_names_the_file_and_keeps_the_record(call):
     journal.keep(Record(floor=2))
     kernel.faults[f"{call} journal"] = OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(JournalError, match="journal /state/journal cannot be written: No space left"):
+    with pytest.raises(JournalError, match=r"journal /state/journal\.1 cannot be written: No space left"):
         journal.keep(msgspec.structs.replace(journal.record, floor=3))
 
     assert journal.record.floor == 2

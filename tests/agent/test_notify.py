@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.disk import SystemDisk
-from agent.heart import BeatingDisk, Heart, StopRequested
+from agent.heartbeat import BeatingDisk, Heartbeat, StopRequested
 from agent.notify import Notifier, watchdog_seconds
 
 
@@ -118,9 +118,9 @@ class Clock:
 def test_beats_at_half_the_interval(notifier: Notifier, manager: Manager):
     """However often the work beats, systemd hears of it twice in its time."""
     clock = Clock()
-    heart = Heart(notifier, watchdog=10.0, clock=lambda: clock.now, nap=clock.nap)
+    heartbeat = Heartbeat(notifier, watchdog=10.0, clock=lambda: clock.now, nap=clock.nap)
     for _ in range(200):
-        heart.beat()
+        heartbeat.beat()
         clock.now += 0.1
 
     assert manager.heard() == ["WATCHDOG=1"] * 4
@@ -129,19 +129,19 @@ def test_beats_at_half_the_interval(notifier: Notifier, manager: Manager):
 def test_no_beat_no_ping(notifier: Notifier, manager: Manager):
     """There is no timer that would speak for a loop that hangs."""
     clock = Clock()
-    heart = Heart(notifier, watchdog=10.0, clock=lambda: clock.now, nap=clock.nap)
+    heartbeat = Heartbeat(notifier, watchdog=10.0, clock=lambda: clock.now, nap=clock.nap)
     clock.now += 100.0
 
     assert manager.heard() == []
-    heart.beat()
+    heartbeat.beat()
     assert manager.heard() == ["WATCHDOG=1"]
 
 
 def test_sleeping_is_working(notifier: Notifier, manager: Manager):
     """A long wait that the agent means to make keeps the watchdog quiet."""
     clock = Clock()
-    heart = Heart(notifier, watchdog=40.0, clock=lambda: clock.now, nap=clock.nap)
-    heart.sleep(60.5)
+    heartbeat = Heartbeat(notifier, watchdog=40.0, clock=lambda: clock.now, nap=clock.nap)
+    heartbeat.sleep(60.5)
 
     assert clock.now == 1060.5
     assert manager.heard() == ["WATCHDOG=1"] * 4
@@ -149,7 +149,7 @@ def test_sleeping_is_working(notifier: Notifier, manager: Manager):
 
 def test_without_a_watchdog_nothing_is_said(notifier: Notifier, manager: Manager):
     """A manager that set no watchdog is not bothered."""
-    Heart(notifier).beat()
+    Heartbeat(notifier).beat()
 
     assert manager.heard() == []
 
@@ -161,39 +161,39 @@ def test_stop_wakes_a_sleeper(notifier: Notifier):
     def nap(seconds: float) -> None:
         clock.nap(seconds)
         if clock.now >= 1003:
-            heart.stop()
+            heartbeat.stop()
 
-    heart = Heart(notifier, clock=lambda: clock.now, nap=nap)
+    heartbeat = Heartbeat(notifier, clock=lambda: clock.now, nap=nap)
     with pytest.raises(StopRequested):
-        heart.sleep(600.0)
+        heartbeat.sleep(600.0)
     assert clock.now == 1003.0
 
 
 def test_stop_while_waiting_for_others(notifier: Notifier):
     """Where nothing is half done a signal ends the wait at once, and nowhere else."""
-    heart = Heart(notifier)
-    with pytest.raises(StopRequested), heart.waiting():
-        heart.stop()
-    Heart(notifier).stop()
+    heartbeat = Heartbeat(notifier)
+    with pytest.raises(StopRequested), heartbeat.waiting():
+        heartbeat.stop()
+    Heartbeat(notifier).stop()
 
-    with pytest.raises(StopRequested), heart.waiting():
-        pytest.fail("a heart that was stopped does not begin to wait")
+    with pytest.raises(StopRequested), heartbeat.waiting():
+        pytest.fail("a heartbeat that was stopped does not begin to wait")
 
 
 @pytest.mark.parametrize(("watchdog", "patience"), [(20.0, 10.0), (None, float("inf"))])
 def test_patience(notifier: Notifier, watchdog: float | None, patience: float):
     """Whoever waits without beating does so for half of the watchdog's time at most."""
-    assert Heart(notifier, watchdog).patience == patience
+    assert Heartbeat(notifier, watchdog).patience == patience
 
 
 def test_slot_access_beats_before_it_acts(tmp_path: Path):
     """A stop that was asked for takes effect before the next block is written, not in the middle of it."""
     image = tmp_path / "a.img"
     image.write_bytes(b"old image")
-    heart = Heart(Notifier({}))
-    slot = BeatingDisk(SystemDisk(), heart.beat).open_slot(image)
+    heartbeat = Heartbeat(Notifier({}))
+    slot = BeatingDisk(SystemDisk(), heartbeat.beat).open_slot(image)
     slot.write(0, b"new")
-    heart.stop()
+    heartbeat.stop()
 
     with pytest.raises(StopRequested):
         slot.write(3, b"!")

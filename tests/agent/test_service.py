@@ -8,13 +8,13 @@ import pytest
 
 from agent.channel import Channel, Offer, OfferWithdrawn
 from agent.folder import LOCAL
-from agent.heart import Heart, StopRequested
+from agent.heartbeat import Heartbeat, StopRequested
 from agent.journal import JournalError
-from agent.line import Line, UnopenedChannel
 from agent.notify import Notifier
 from agent.pace import Timing
 from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
 from agent.service import Service
+from agent.uplink import UnopenedChannel, Uplink
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 
@@ -45,11 +45,11 @@ class Script:
     said: Said = field(default_factory=Said)
 
     def __post_init__(self) -> None:
-        self.heart = Heart(self.said)
+        self.heartbeat = Heartbeat(self.said)
         self.timing = Timing(sleep=self.naps.append, random=lambda: 1.0)
 
     def service(self, *, supervised: bool = False) -> Service:
-        return Service(self, self, self.heart, self.said, self.timing, supervised=supervised)
+        return Service(self, self, self.heartbeat, self.said, self.timing, supervised=supervised)
 
     def resume(self, channel: Channel) -> Step:
         assert channel is self
@@ -78,19 +78,20 @@ class Script:
 
 def test_one_offer_after_the_other():
     """After resuming, the agent installs what it is offered, whatever came of the one before."""
-    script = Script([Idle(), REFUSED, INSTALLED], [None, "job-1", "job-2"])
+    script = Script([Idle(), REFUSED, Idle(), INSTALLED, Idle()], [None, "job-1", "job-2"])
 
     assert script.service().run() is None
     assert script.log == [
         "resume",
-        *("next_offer", "next_offer", "install job-1", "next_offer", "install job-2", "next_offer"),
+        *("next_offer", "next_offer", "install job-1", "resume"),
+        *("next_offer", "install job-2", "resume", "next_offer"),
     ]
     assert script.naps == []
 
 
 def test_systemd_hears_what_goes_on():
     """The service is ready before a trial boot is proved, says what it does, and that it stops."""
-    script = Script([Idle(), REFUSED], ["job-1"])
+    script = Script([Idle(), REFUSED, Idle()], ["job-1"])
     script.service().run()
 
     assert script.said.words == [
@@ -123,25 +124,26 @@ def test_waits_are_bounded():
 
 def test_suspended_update_goes_on():
     """An update that lost the cloud in mid-download gets its offer again after a pause."""
-    script = Script([Idle(), Suspended("the line dropped"), INSTALLED], ["job-1", "job-1"])
+    script = Script([Idle(), Suspended("the line dropped"), INSTALLED, Idle()], ["job-1", "job-1"])
     script.service().run()
 
-    assert script.log == ["resume", "next_offer", "install job-1", "next_offer", "install job-1", "next_offer"]
+    asked = ["next_offer", "install job-1", "next_offer", "install job-1", "resume", "next_offer"]
+    assert script.log == ["resume", *asked]
     assert script.naps == [2.0]
 
 
 def test_undelivered_report_is_tried_again():
     """A report that did not get through is resumed until it does, before anything new begins."""
-    script = Script([UNHEARD, UNHEARD, INSTALLED], [])
+    script = Script([UNHEARD, UNHEARD, INSTALLED, Idle()], [])
     script.service().run()
 
-    assert script.log == ["resume", "resume", "resume", "next_offer"]
+    assert script.log == ["resume", "resume", "resume", "resume", "next_offer"]
     assert script.naps == [2.0, 4.0]
 
 
 def test_repeated_offer_does_not_spin():
     """A cloud that repeats an offer which has ended gets the same answer, but ever less often."""
-    script = Script([Idle(), INSTALLED, INSTALLED, INSTALLED], ["job-1"] * 3)
+    script = Script([Idle(), INSTALLED, Idle(), INSTALLED, Idle(), INSTALLED], ["job-1"] * 3)
     script.service().run()
 
     assert script.naps == [2.0, 4.0]
@@ -170,7 +172,7 @@ def test_stop_between_two_steps():
     install = script.install
 
     def stopping(channel: Channel, offer: Offer) -> Step:
-        script.heart.stop()
+        script.heartbeat.stop()
         return install(channel, offer)
 
     script.install = stopping  # type: ignore[method-assign]
@@ -235,31 +237,41 @@ class Cloud:
         self.told.append("closed")
 
 
+def test_a_silent_line_keeps_every_end_for_later():
+    """While a person installs from a folder nobody waits for the cloud."""
+    uplink = Uplink(lambda: pytest.fail("the cloud is left alone"), silent=True)
+    uplink.progress("job-1", Progress(Phase.DOWNLOADING))
+
+    with pytest.raises(ChannelError, match="the end of job-1 is told later"):
+        uplink.conclude("job-1", INSTALLED.report)
+    uplink.conclude(LOCAL + "abc", INSTALLED.report)
+
+
 def test_line_opens_once():
     """The channel is set up when it is first needed, and then kept."""
     cloud = Cloud()
     openings = []
-    line = Line(lambda: openings.append(1) or cloud)
-    line.close()
+    uplink = Uplink(lambda: openings.append(1) or cloud)
+    uplink.close()
     assert openings == []
 
-    line.progress("job-1", Progress(Phase.DOWNLOADING))
-    line.conclude("job-1", INSTALLED.report)
-    assert line.next_offer(5.0).id == "job within 5.0"
-    assert line.renew("job-1").release == b"fresh"
-    line.close()
+    uplink.progress("job-1", Progress(Phase.DOWNLOADING))
+    uplink.conclude("job-1", INSTALLED.report)
+    assert uplink.next_offer(5.0).id == "job within 5.0"
+    assert uplink.renew("job-1").release == b"fresh"
+    uplink.close()
     assert openings == [1]
     assert cloud.told == [("job-1", Progress(Phase.DOWNLOADING)), ("job-1", INSTALLED.report), "closed"]
 
 
 def test_line_keeps_folders_from_the_cloud():
     """The cloud does not hear of an installation that it did not order."""
-    line = Line(lambda: pytest.fail("nothing here concerns the cloud"))
-    line.progress(LOCAL + "abc", Progress(Phase.DOWNLOADING))
-    line.conclude(LOCAL + "abc", INSTALLED.report)
+    uplink = Uplink(lambda: pytest.fail("nothing here concerns the cloud"))
+    uplink.progress(LOCAL + "abc", Progress(Phase.DOWNLOADING))
+    uplink.conclude(LOCAL + "abc", INSTALLED.report)
 
     with pytest.raises(OfferWithdrawn, match="came from a folder: install it from there again"):
-        line.renew(LOCAL + "abc")
+        uplink.renew(LOCAL + "abc")
 
 
 def test_line_drops_signs_of_life_without_a_channel():
@@ -268,8 +280,9 @@ def test_line_drops_signs_of_life_without_a_channel():
     def broken() -> Channel:
         raise UnopenedChannel("the SDK is missing")
 
-    line = Line(broken)
-    line.progress("job-1", Progress(Phase.DOWNLOADING))
+    uplink = Uplink(broken)
+    uplink.progress("job-1", Progress(Phase.DOWNLOADING))
 
-    with pytest.raises(UnopenedChannel):
-        line.conclude("job-1", INSTALLED.report)
+    with pytest.raises(ChannelError, match="the SDK is missing") as trouble:
+        uplink.conclude("job-1", INSTALLED.report)
+    assert trouble.value.retryable

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.fleet import DeviceReport, FleetError, Sent, StageOrder
+from bridge.fleet import DeviceReport, FleetError, LimitError, Sent, StageOrder
 from bridge.release.errors import FailureCode
 from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome
@@ -84,7 +84,7 @@ class FakeFleet:
     """A fleet of devices `ids`. `outcomes` says how a device ends, INSTALLED unless given; `silent` ones never start.
 
     `offered` lists every device that took an offer, in order; `puts` every artifact that was really sent. With
-    `eager`, devices move whenever a tally is asked.
+    `eager`, devices move whenever a tally is asked. `limit` is one that every order breaks.
     """
 
     name: str
@@ -92,6 +92,7 @@ class FakeFleet:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
     eager: bool = False
+    limit: str = ""
     hook: Hook = nothing
     orders: dict[str, FakeOrder] = field(default_factory=dict)
     offered: list[str] = field(default_factory=list)
@@ -108,6 +109,12 @@ class FakeFleet:
             if artifact.sha256 not in self.puts:
                 self.puts.append(artifact.sha256)
                 sent(artifact.length)
+
+    def check(self, order: StageOrder) -> None:
+        """Refuse by `limit`."""
+        assert order.devices
+        if self.limit:
+            raise LimitError(f"fleet {self.name}: {self.limit}")
 
     def start(self, order: StageOrder) -> None:
         """Offer the release to the order's devices; an order that is there already stays as it is."""
@@ -156,6 +163,7 @@ class FakeFleet:
             rejected=ended.count(Outcome.REJECTED),
             withdrawn=len(order.withdrawn),
             open=order.open,
+            cancelled=order.stopped,
         )
 
     @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.cohort import bucket
 from bridge.decide import Hold, Inconclusive, Unknown
 from bridge.errors import RolloutBusy, UsageError
 from bridge.fleet import FleetError, LimitError
@@ -361,6 +362,84 @@ def test_an_order_that_vanished_is_for_a_person(world):
     assert isinstance(done.decision.verdict, Inconclusive)
     assert "fleet depot closed stage 1 with 2 devices unfinished" in done.record.reason
     assert world.depot.orders == {}
+
+
+def test_a_job_cancelled_in_the_console_is_for_a_person(world):
+    """Somebody pressed Cancel when most had installed: whatever they saw, the next stage does not begin."""
+    world.depot.silent = frozenset({max(world.depot.ids, key=lambda each: bucket("gates", each))})
+    request = new_request(stages=[{"percent": 50}, {"percent": 100}])
+    world.apply(request, passes=8)
+    world.depot.stop(world.record().plan.key(1), "by hand")
+
+    done = world.apply(request)
+
+    assert done.needs_person
+    assert "of stage 2 was cancelled in the cloud with 9 devices installed" in done.record.reason
+
+
+ENOUGH = {"stages": [{"percent": 50, "enough": 80}, {"percent": 100, "enough": 80}]}
+
+
+def test_devices_that_are_switched_off_do_not_hold_a_rollout_that_has_enough(world):
+    """One of ten is away in each stage: the rollout completes, and nobody is offered anything unwatched."""
+    away = sorted(world.depot.ids, key=lambda each: bucket("gates", each))
+    world.depot.silent = frozenset({away[0], away[-1]})
+
+    done = world.apply(new_request(**ENOUGH))
+
+    assert (done.record.state, done.is_settled) == (State.COMPLETED, True)
+    assert "has enough, 1 devices have not ended" in done.record.reason
+    assert len(set(world.depot.offered)) == 18
+    assert [order.withdrawn for order in world.depot.orders.values()] == [[away[0]], [away[-1]]]
+
+
+def test_a_crash_anywhere_leaves_no_offer_open_that_nobody_watches(tmp_path):
+    """Also between the decision that the rollout is complete and the withdrawal of what was left over."""
+    count = CrashAt()
+    _with_one_away(tmp_path / "undisturbed").apply(new_request(**ENOUGH), count)
+
+    for at in range(1, count.count + 1):
+        world = _with_one_away(tmp_path / str(at))
+        with pytest.raises(Crash):
+            world.apply(new_request(**ENOUGH), CrashAt(at))
+        done = world.apply(new_request(**ENOUGH))
+
+        assert (done.record.state, done.is_settled) == (State.COMPLETED, True)
+        assert not any(order.open for order in world.depot.orders.values())
+        assert len(world.depot.offered) == len(set(world.depot.offered)) == 19
+
+
+def _with_one_away(folder) -> World:
+    world = World(folder)
+    world.depot.silent = frozenset({max(world.depot.ids, key=lambda each: bucket("gates", each))})
+    return world
+
+
+def test_late_failures_of_a_stage_that_had_enough_spend_budget(world):
+    """A device of stage 1 comes back while stage 2 runs, and falls back: the rollout stops."""
+    late = min(world.depot.ids, key=lambda each: bucket("gates", each))
+    second = sorted(world.depot.ids, key=lambda each: bucket("gates", each))[10:]
+    world.depot.silent = frozenset({late, *second})
+    world.depot.outcomes = {late: Outcome.FELL_BACK}
+    world.apply(new_request(**ENOUGH), passes=6)
+    assert world.record().stage == 1
+    world.depot.silent -= {late}
+
+    done = world.apply(new_request(**ENOUGH))
+
+    assert done.record.state is State.STOPPED
+    assert done.decision.evidence.bad == 1
+
+
+def test_the_record_says_since_when_a_stage_waits(world):
+    """The time of the act that began it, not of the last look."""
+    world.depot.silent = frozenset(world.depot.ids)
+
+    world.apply(passes=6)
+
+    record = world.record()
+    published = next(link.entry.time for link in world.store.ledger() if link.entry.what is Act.PUBLISHED)
+    assert record.begun <= published < record.updated
 
 
 def test_a_fleet_without_devices_is_left_alone(world):

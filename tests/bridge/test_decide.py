@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.cohort import share
 from bridge.decide import Advance, Complete, Hold, Inconclusive, Pending, Sight, Stop, Unknown, decide, limit
 from bridge.plan import digest_of
 from bridge.rollout import Budget, Cohort, Place, Plan, PlannedStage
@@ -18,10 +19,10 @@ FACTORY, DEPOT = "factory", "depot"
 SIZES = ((2, 1), (4, 4), (0, 0), (10, 5))
 
 
-def new_plan(failures: int = 1, percent: float = 0.0) -> Plan:
+def new_plan(failures: int = 1, percent: float = 0.0, enough: float = 100.0) -> Plan:
     """Four stages over two fleets, sizes as in `SIZES`; the third stage has no devices."""
     stages = tuple(
-        PlannedStage(10.0 * number, (Cohort(FACTORY, ids("f", factory)), Cohort(DEPOT, ids("d", depot))))
+        PlannedStage(10.0 * number, (Cohort(FACTORY, ids("f", factory)), Cohort(DEPOT, ids("d", depot))), enough)
         for number, (factory, depot) in enumerate(SIZES, start=1)
     )
     rollout = new_rollout(budget={"failures": failures, "percent": percent})
@@ -74,6 +75,21 @@ CASES = {
         Inconclusive,
         "fleet factory closed stage 1 with 1 devices unfinished",
     ),
+    "an order was cancelled by others": (
+        seen(1, Tally(installed=3, withdrawn=1, open=False, cancelled=True), Tally(installed=4)),
+        Inconclusive,
+        "fleet factory: order gates-abababab-s2 of stage 2 was cancelled in the cloud with 3 devices installed",
+    ),
+    "a cancelled order with a device in the middle": (
+        seen(1, Tally(installed=2, running=1, withdrawn=1, open=False, cancelled=True), Tally(installed=4)),
+        Pending,
+        "7 of 8 devices ended",
+    ),
+    "devices that are switched off": (
+        seen(0, Tally(waiting=2), GOOD1),
+        Pending,
+        "1 of 3 devices ended, 1 installed, 2 have not taken the offer",
+    ),
     "a closed order with a device in the middle": (
         seen(0, Tally(installed=1, running=1, open=False), GOOD1),
         Pending,
@@ -111,6 +127,55 @@ def test_a_stage_without_success_is_inconclusive_even_within_the_budget():
     assert isinstance(decision.verdict, Inconclusive)
 
 
+ENOUGH = {
+    "each fleet has enough": (Tally(installed=3, waiting=1), Tally(installed=3, waiting=1), Advance),
+    "one fleet has not": (Tally(installed=4), Tally(installed=2, waiting=2), Pending),
+    "failed devices are not enough": (Tally(installed=2, failed=1, waiting=1), Tally(installed=4), Pending),
+    "one is in the middle": (Tally(installed=3, running=1), Tally(installed=4), Pending),
+    "all ended, with fewer": (Tally(installed=2, failed=2), Tally(installed=4), Advance),
+    "the budget comes first": (Tally(installed=4), Tally(installed=3, failed=3), Stop),
+}
+
+
+@pytest.mark.parametrize("case", ENOUGH)
+def test_a_stage_may_have_enough_before_all_have_ended(case):
+    """60 per cent of 4 devices are 3, in each fleet; a budget of two, so that failures alone decide nothing."""
+    factory, depot, expected = ENOUGH[case]
+
+    decision = decide(new_plan(failures=2, enough=60), 1, seen(1, factory, depot))
+
+    assert (decision.verdict if isinstance(decision, Hold) else decision).__class__ is expected
+
+
+def test_a_device_of_an_earlier_stage_that_is_in_the_middle_is_waited_for():
+    """It came back late; whether it fails is part of the evidence."""
+    sight = seen(1, Tally(installed=4), Tally(installed=4))
+
+    decision = decide(
+        new_plan(enough=50), 1, Sight({**sight.tallies, Place(0, FACTORY): Tally(installed=1, running=1)})
+    )
+
+    assert isinstance(decision, Hold)
+    assert isinstance(decision.verdict, Pending)
+
+
+def test_a_stage_that_has_enough_says_who_is_left():
+    """In the reason, and so in status and ledger."""
+    decision = decide(new_plan(enough=60), 1, seen(1, Tally(installed=3, waiting=1), Tally(installed=4)))
+
+    assert decision.reason.startswith("stage 2 has enough, 1 devices have not ended: 7 of 8 devices installed")
+
+
+def test_an_earlier_stage_that_cannot_be_asked_holds_the_rollout():
+    """Its devices may be failing."""
+    sight = seen(1, Tally(installed=4), Tally(installed=4))
+
+    decision = decide(new_plan(), 1, Sight(sight.tallies, {Place(0, DEPOT): "throttled"}))
+
+    assert isinstance(decision, Hold)
+    assert isinstance(decision.verdict, Unknown)
+
+
 def test_failures_of_earlier_stages_spend_the_same_budget():
     """One device failed in stage 1 and one in stage 2: the budget of one is spent."""
     first = seen(0, Tally(installed=1, failed=1), GOOD1)
@@ -142,22 +207,25 @@ TALLIES = st.builds(
     timed_out=COUNTS,
     withdrawn=COUNTS,
     open=st.booleans(),
+    cancelled=st.booleans(),
 )
 PLACES = st.builds(Place, st.integers(0, 3), st.sampled_from([FACTORY, DEPOT]))
 SIGHTS = st.builds(Sight, st.dictionaries(PLACES, TALLIES), st.dictionaries(PLACES, st.just("throttled")))
 
 
-@given(st.integers(0, 3), SIGHTS, COUNTS, st.sampled_from([0.0, 5.0, 33.3]))
-def test_no_sight_leads_on_from_a_stage_that_is_not_proven(stage, sight, failures, percent):
-    """Going on means: every fleet was asked, every device ended, and the budget holds. Stage by stage."""
-    plan = new_plan(failures, percent)
+@given(st.integers(0, 3), SIGHTS, COUNTS, st.sampled_from([0.0, 5.0, 33.3]), st.sampled_from([100.0, 60.0]))
+def test_no_sight_leads_on_from_a_stage_that_is_not_proven(stage, sight, failures, percent, enough):
+    """Going on means: every fleet was asked, enough devices ended, nobody cancelled, and the budget holds."""
+    plan = new_plan(failures, percent, enough)
 
     decision = decide(plan, stage, sight)
 
     if isinstance(decision, Advance | Complete):
-        tallies = [sight.tallies[place] for place in plan.places(stage)]
-        assert not any(place in sight.unseen for place in plan.places(stage))
-        assert sum(tally.ended for tally in tallies) >= plan.stages[stage].size
+        assert not any(place.stage <= stage for place in sight.unseen)
+        for place in plan.places(stage):
+            tally, devices = sight.tallies[place], len(plan.devices(place))
+            assert tally.ended >= devices or tally.installed >= share(enough, devices)
+            assert not tally.cancelled
         assert sum(tally.bad for place, tally in sight.tallies.items() if place.stage <= stage) <= limit(plan, stage)
     if isinstance(decision, Advance):
         assert decision.to == stage + 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import RolloutBusy, StoreError, UsageError
+from bridge.errors import BrokenLedger, RolloutBusy, StoreError, UsageError
 from bridge.ledger import Act, Entry, Fact, verify
 from bridge.plan import make_plan
 from bridge.record import Material, Record
@@ -135,6 +137,150 @@ def test_an_edit_of_the_file_is_found(path):
 
     with pytest.raises(Exception, match="ledger entry 1 was edited"):
         verify(store.ledger())
+
+
+def test_an_entry_that_cannot_be_read_is_a_broken_ledger_and_stops_nobody(path):
+    """Somebody wrote rubbish into it: it is named, and the rollout can still be saved and aborted."""
+    store = Store(path)
+    store.create(new_record(), new_entry())
+    _edit(path, "UPDATE ledger SET entry = 'rubbish'")
+
+    store.save(store.load("gates"), [new_entry(Act.ABORTED)])
+
+    with pytest.raises(BrokenLedger, match="ledger entry 1 was edited after it was written: JSON is malformed"):
+        store.ledger()
+
+
+def _three_entries(path: Path) -> Store:
+    store = Store(path)
+    store.create(new_record(), new_entry())
+    store.save(store.load("gates"), [new_entry(Act.HELD), new_entry(Act.ABORTED)])
+    return store
+
+
+TAMPERED = {
+    "an entry in the middle is deleted": (["DELETE FROM ledger WHERE number = 2"], "entry 2 is missing"),
+    "and the later ones move up": (
+        ["DELETE FROM ledger WHERE number = 2", "UPDATE ledger SET number = 2 WHERE number = 3"],
+        "entry 2 is missing or was moved",
+    ),
+    "two entries change places": (
+        [f"UPDATE ledger SET number = {new} WHERE number = {old}" for old, new in ((2, 9), (3, 2), (9, 3))],
+        "entry 2 is missing or was moved",
+    ),
+    "two texts change places": (
+        [
+            "UPDATE ledger SET entry = (SELECT l.entry FROM ledger l WHERE l.number = 3) WHERE number = 2",
+        ],
+        "entry 2 was edited",
+    ),
+    "a digest is changed": (["UPDATE ledger SET digest = 'ab' WHERE number = 1"], "entry 1 was edited"),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED)
+def test_tampering_in_the_file_is_found(path, case):
+    """By SQL behind the store's back; the first entry that does not hold is named."""
+    statements, message = TAMPERED[case]
+    store = _three_entries(path)
+    _edit(path, *statements)
+
+    with pytest.raises(BrokenLedger, match=message):
+        verify(store.ledger())
+
+
+def _edit(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+DAMAGE = [
+    ("UPDATE rollouts SET plan = 'rubbish'", "JSON is malformed"),
+    ("UPDATE rollouts SET plan = '{}'", "missing required field"),
+    ("UPDATE rollouts SET state = 'dancing'", "'dancing' is not a valid State"),
+    ("UPDATE rollouts SET created = 'yesterday'", "Invalid isoformat string"),
+    ("UPDATE tallies SET tally = '[]'", "Expected `object`"),
+]
+
+
+@pytest.mark.parametrize(("statement", "message"), DAMAGE)
+def test_a_damaged_row_is_a_sentence(path, statement, message):
+    """With the file's name and what to do; no traceback."""
+    store = Store(path)
+    record = store.create(new_record(), new_entry())
+    store.save(replace(record, tallies={Place(0, "factory"): Tally()}))
+    _edit(path, statement)
+
+    with pytest.raises(StoreError, match=f"{path}: holds what otabridge did not write .*{message}.*: restore a backup"):
+        store.load("gates")
+
+
+def test_a_damaged_state_is_a_sentence_too(path):
+    """Also where only the state is asked, and where the rollout is gone altogether."""
+    store = Store(path)
+    store.create(new_record(), new_entry())
+    _edit(path, "UPDATE rollouts SET state = 'dancing'")
+
+    with pytest.raises(StoreError, match="'dancing' is not a valid State"):
+        store.state("gates")
+    with pytest.raises(StoreError, match="'dancing' is not a valid State"):
+        store.summaries()
+    with pytest.raises(StoreError, match="No row was found"):
+        store.state("doors")
+
+
+def test_a_damaged_page_is_a_sentence(path):
+    """As after a bad disk."""
+    _three_entries(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+
+    with pytest.raises(StoreError, match="malformed; nothing was written"):
+        Store(path).load("gates")
+
+
+def _in_a_process(program: str, path: Path) -> subprocess.CompletedProcess[str]:
+    header = "import os, resource, sys; from pathlib import Path; from bridge.store import Store\n"
+    command = [sys.executable, "-c", header + program, str(path)]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
+
+def test_a_full_disk_is_a_sentence(path):
+    """Nothing half-written: the rollout is as it was before."""
+    store = _three_entries(path)
+    before = store.load("gates")
+    program = (
+        "from dataclasses import replace\n"
+        "store = Store(Path(sys.argv[1])); record = store.load('gates')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
+        "store.save(replace(record, reason='x' * 100_000))"
+    )
+
+    ended = _in_a_process(program, path)
+
+    assert f"StoreError: {path}: disk I/O error; nothing was written" in ended.stderr
+    assert Store(path).load("gates") == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
+def test_a_store_that_may_not_be_written_is_a_sentence():
+    """As for a colleague who may only look."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "otabridge.db"
+        _three_entries(path)
+        path.parent.chmod(0o755)
+        path.chmod(0o444)
+        program = "os.setuid(65534); store = Store(Path(sys.argv[1])); record = store.load('gates'); store.save(record)"
+
+        ended = _in_a_process(program, path)
+
+    assert f"StoreError: {path}: " in ended.stderr
+    assert "; nothing was written" in ended.stderr
 
 
 def test_a_newer_file_is_refused_untouched(path):

@@ -119,9 +119,9 @@ def test_stop_withdraws_from_those_who_have_not_begun(cloud, order, line, device
     cloud.fleet.stop(order.key, "budget spent: 2 of 10 failed")
     cloud.fleet.stop(order.key, "again")
 
-    assert cloud.fleet.tally(order.key) == Tally(running=1, withdrawn=2, open=False)
+    assert cloud.fleet.tally(order.key) == Tally(running=1, withdrawn=2, open=False, cancelled=True)
     busy.conclude(offer.id, INSTALLED)
-    assert cloud.fleet.tally(order.key) == Tally(installed=1, withdrawn=2, open=False)
+    assert cloud.fleet.tally(order.key) == Tally(installed=1, withdrawn=2, open=False, cancelled=True)
     assert line(devices[1]).next_offer(0.5) is None
 
 

@@ -1,11 +1,17 @@
-"""The power-cut sweep as a program: `python -m tests.sweep`. Its last line counts; violations make it exit with 1."""
+"""The sweeps as a program: `python -m tests.sweep`.
+
+First every call of the operating system fails, then the power is cut at every place. The last line counts the cuts;
+violations of either kind make it exit with 1.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from itertools import chain
 
+from tests.sweep import faults
 from tests.sweep.cuts import Finding, every_cut, run, sampled_double_cuts
 from tests.sweep.scenarios import SCENARIOS, Scenario
 
@@ -21,6 +27,20 @@ def sweep(scenario: Scenario) -> Iterator[Finding]:
 
 def main() -> int:
     """Sweep all scenarios; the exit code."""
+    failed = sum(_fail_calls(scenario) for scenario in SCENARIOS)
+    return 1 if _cut_power() + failed else 0
+
+
+def _fail_calls(scenario: Scenario) -> int:
+    findings = [faults.run(scenario, fault) for fault in faults.every_fault(scenario)]
+    bad = [finding for finding in findings if finding.violations]
+    sys.stdout.write(f"{scenario.name}: {len(findings)} failing calls, {len(bad)} of them bad\n")
+    for finding in bad:
+        sys.stdout.write(f"  {finding.fault} at {finding.harmed}: {'; '.join(finding.violations)}\n")
+    return len(bad)
+
+
+def _cut_power() -> int:
     points = violations = 0
     for scenario in SCENARIOS:
         findings = list(sweep(scenario))
@@ -31,8 +51,9 @@ def main() -> int:
         for finding in bad:
             sys.stdout.write(f"  {finding.cut} during {finding.moment}: {'; '.join(finding.violations)}\n")
     sys.stdout.write(f"cut points: {points}, violations: {violations}\n")
-    return 1 if violations else 0
+    return violations
 
 
 if __name__ == "__main__":
+    logging.disable()  # thousands of faults, each of them told
     sys.exit(main())

@@ -36,10 +36,10 @@ def folder_never_synced(patch: pytest.MonkeyPatch) -> None:
 
 
 def written_in_place(patch: pytest.MonkeyPatch) -> None:
-    """The journal and the environment are overwritten rather than replaced."""
+    """The only copy of the journal and of the environment is overwritten rather than replaced."""
 
     def replace(self: SystemDisk, path: Path, data: bytes) -> None:
-        file = self._open(path, NEW)
+        file = self._open(path.with_suffix(".0") if path.suffix == ".1" else path, NEW)
         file.write(0, data)
         file.sync()
         file.close()
@@ -56,9 +56,9 @@ def slot_never_synced(patch: pytest.MonkeyPatch) -> None:
 def mark_before_sync(patch: pytest.MonkeyPatch) -> None:
     """The journal says that image bytes are durable before they are."""
 
-    def checkpoint(self: ImageWriter, every: int) -> None:
+    def checkpoint(self: ImageWriter) -> None:
         mark = self._decoder.mark
-        if mark.image - self._kept.image >= every:
+        if self._pace.is_due(mark.image - self._kept.image, self._kept_at):
             self._keep(mark)
             self._slot.sync()
             self._kept = mark
@@ -80,7 +80,7 @@ def installed_before_commit(patch: pytest.MonkeyPatch) -> None:
 
     def commit(self: Trial) -> None:
         self._record_commit()
-        self._case.ports.boots.commit(self._case.plan.target)
+        self._context.ports.boots.commit(self._context.plan.target)
 
     patch.setattr(Trial, "commit", commit)
 

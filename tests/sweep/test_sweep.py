@@ -2,24 +2,62 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, product
+from pathlib import Path
+from random import Random
 
 import pytest
 
+from agent.disk import SystemDisk
+from agent.journal import parse
+from tests.agent.device import JOURNAL_COPIES
+from tests.agent.power import Loss, SimulatedKernel
 from tests.sweep import __main__ as program
 from tests.sweep.bugs import BUGS
-from tests.sweep.cuts import UNDISTURBED, Finding, every_cut, run, sampled_double_cuts
+from tests.sweep.cuts import UNDISTURBED, Finding, calls_of, every_cut, run, sampled_double_cuts
 from tests.sweep.scenarios import SCENARIOS
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_every_cut_leaves_a_bootable_slot_and_one_truth(scenario):
     """Wherever the power goes, and goes again in the recovery, firmware and agent bring the update to its end."""
-    cuts = list(chain(every_cut(scenario), sampled_double_cuts(scenario, program.DOUBLE_STEP)))
+    singles = list(every_cut(scenario))
+    cuts = list(chain(singles, sampled_double_cuts(scenario, program.DOUBLE_STEP)))
 
     findings = [run(scenario, cut) for cut in cuts]
 
-    assert len(cuts) > 200
+    places = range(1, calls_of(scenario) + 1)
+    assert {(cut.at, cut.loss) for cut in singles} == set(product(places, Loss))
+    assert len(places) > 30
+    assert all(finding.moment for finding in findings)
+    assert [finding for finding in findings if finding.violations] == []
+
+
+def tells_of_job(kernel: SimulatedKernel, path: Path) -> bool:
+    """Whether this copy of the journal holds the update under way; else the one before would be told once more."""
+    data = SystemDisk(kernel).read(path)
+    update = None if data is None else parse(data).update
+    return update is not None and update.offer == "job-1"
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_a_spoiled_copy_of_the_journal_changes_nothing(number, monkeypatch):
+    """Power cut and rot together: wherever the power goes, either copy of the journal may be lost as well."""
+    lose, spoiled = SimulatedKernel.lose, []
+
+    def lose_and_spoil(kernel: SimulatedKernel, loss: Loss, random: Random) -> None:
+        cut, kernel.cut_at = kernel.cut_at, None
+        lose(kernel, loss, random)
+        if cut and tells_of_job(kernel, JOURNAL_COPIES[1 - number]):
+            kernel.spoil(JOURNAL_COPIES[number], 100)
+            spoiled.append(cut)
+
+    monkeypatch.setattr(SimulatedKernel, "lose", lose_and_spoil)
+    scenario = SCENARIOS[1]
+
+    findings = [run(scenario, cut) for cut in every_cut(scenario) if cut.loss in (Loss.LOST, Loss.KEPT)]
+
+    assert len(spoiled) > 100
     assert [finding for finding in findings if finding.violations] == []
 
 
@@ -41,6 +79,7 @@ def test_the_program_counts_and_fails(monkeypatch, capsys):
     cut = next(every_cut(scenario))
     found = [Finding(scenario, cut, "rename journal", violations) for violations in ((), ("slot b holds nothing",))]
     monkeypatch.setattr(program, "SCENARIOS", (scenario,))
+    monkeypatch.setattr(program.faults, "every_fault", lambda _: iter(()))
     monkeypatch.setattr(program, "sweep", lambda _: iter(found))
 
     code = program.main()

@@ -65,6 +65,32 @@ def test_a_crash_before_the_job_is_made_up_for(fleet, things, order, monkeypatch
     assert fleet.tally(order.key) == Tally(waiting=1)
 
 
+def test_a_crash_while_the_group_was_filled_adds_only_the_rest(simulator, fleet, things, order, monkeypatch):
+    """The members are listed first: one call by the page instead of one for each device."""
+    order = replace(order, devices=things("device-1", "device-2", "device-3"))
+    iot, name = simulator.client("iot"), stage_name(order.key)
+    iot.create_thing_group(thingGroupName=name)
+    iot.add_thing_to_thing_group(thingGroupName=name, thingName="device-2")
+    added, add = [], groups.StageGroups._add
+
+    def adding(self, group, device):
+        added.append(device)
+        add(self, group, device)
+
+    monkeypatch.setattr(groups.StageGroups, "_add", adding)
+
+    fleet.start(order)
+
+    assert sorted(added) == ["device-1", "device-3"]
+    assert fleet.tally(order.key) == Tally(waiting=3)
+
+
+def test_a_device_that_cannot_be_added_ends_the_filling(fleet, things, order):
+    """One refusal stops the queue: a hundred thousand more would tell nothing new."""
+    with pytest.raises(FleetError, match=r"device gone-\d+ is not registered in AWS IoT \(any more\): plan again"):
+        fleet.start(replace(order, devices=(*things("device-1"), *(f"gone-{number}" for number in range(2000)))))
+
+
 def _crash(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -121,7 +147,7 @@ def test_groups_of_ended_stages_are_swept(simulator, fleet, things, order):
 
     listed = simulator.client("iot").list_thing_groups(namePrefixFilter="otabridge-")["thingGroups"]
     assert {group["groupName"] for group in listed} == {stage_name("spring/2"), stage_name("spring/3")}
-    assert fleet.tally(order.key) == Tally(withdrawn=1, open=False)
+    assert fleet.tally(order.key) == Tally(withdrawn=1, open=False, cancelled=True)
 
 
 def test_a_group_stays_while_a_device_is_at_it(simulator, fleet, channel, order):
@@ -153,6 +179,46 @@ def test_stopping_says_why(simulator, fleet, things, order):
         "2 of 3 failed?see report",
     )
     assert not job.get("forceCanceled")
+
+
+@pytest.mark.parametrize("effect", [Effect.LOSE_REPLY, Effect.THROTTLE, Effect.SERVER_ERROR])
+def test_stopping_survives(simulator, fleet, things, order, effect):
+    """Also when the first try took effect and only its reply was lost: boto3 then meets a job that has ended."""
+    things(*order.devices)
+    fleet.start(order)
+    simulator.faults.plan("CancelJob", effect)
+
+    fleet.stop(order.key, "budget spent")
+
+    assert len(simulator.faults.hits()) == 1
+    assert fleet.tally(order.key) == Tally(withdrawn=1, open=False, cancelled=True)
+
+
+def test_a_job_that_ends_while_it_is_stopped_is_no_error(fleet, order, channel, monkeypatch):
+    """The last device reports between our look and our cancel."""
+    fleet.start(order)
+    looks = fleet._job
+
+    def look(name):
+        seen = looks(name)
+        if seen["status"] == "IN_PROGRESS":
+            channel.conclude(channel.next_offer(30).id, Report(Outcome.INSTALLED, "b", "2.0.0"))
+        return seen
+
+    monkeypatch.setattr(fleet, "_job", look)
+
+    fleet.stop(order.key, "late")
+
+    assert fleet.tally(order.key) == Tally(installed=1, open=False)
+
+
+def test_an_order_is_checked_without_a_call(order):
+    """Nobody listens where this fleet would call."""
+    fleet = open_fleet("aws", "factory", {**GOOD, "endpoint_url": "http://127.0.0.1:1"})
+
+    fleet.check(order)
+    with pytest.raises(LimitError, match=r"timeoutConfig\.inProgressTimeoutInMinutes"):
+        fleet.check(replace(order, timeout_minutes=20_000))
 
 
 def test_the_job_carries_the_fleets_wishes(simulator, fleet, things, order):

@@ -15,6 +15,7 @@ from adapters.aws.mqtt import AwsSettings
 from adapters.aws.request import render_request, stage_name
 from adapters.devices import open_channel as open_by_name
 from adapters.simulation.faults import Effect
+from adapters.simulation.pki import CertificateAuthority
 from agent.channel import OfferWithdrawn
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
@@ -295,6 +296,18 @@ def test_no_connection_names_the_endpoint_and_the_reason(settings):
     with pytest.raises(ChannelError, match=r"no connection to AWS IoT at localhost:1 as device-1: AWS_") as raised:
         channel.next_offer(1.0)
     channel.close()
+    channel.close()
+    assert raised.value.retryable
+
+
+def test_a_certificate_that_the_cloud_refuses_says_what_to_look_at(settings, tmp_path):
+    """Expired, deactivated, of another account: AWS IoT hangs up without a word, so the message has some."""
+    stranger = CertificateAuthority(tmp_path / "elsewhere").device(THING, "stranger")
+    files = {"certificate_file": str(stranger.cert_file), "key_file": str(stranger.key_file)}
+    channel = AwsChannel(AwsSettings(**{**settings, **files}))
+
+    with pytest.raises(ChannelError, match="hangs up on a certificate that is expired, not active") as raised:
+        channel.next_offer(5.0)
     channel.close()
     assert raised.value.retryable
 

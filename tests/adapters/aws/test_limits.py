@@ -8,8 +8,10 @@ import json
 import botocore.session
 import pytest
 from botocore.validate import validate_parameters
+from hypothesis import given
+from hypothesis import strategies as st
 
-from adapters.aws.limits import TABLE, check_devices, violations
+from adapters.aws.limits import OTHERS, REQUIRED, TABLE, check_devices, violations
 from adapters.aws.wire import BrokenLimits
 
 ARN = "arn:aws:iot:eu-west-1:123456789012:thinggroup/g"
@@ -51,6 +53,7 @@ ROLLOUT = "jobExecutionsRolloutConfig"
 RATE = f"{ROLLOUT}.exponentialRate"
 ABORT = "abortConfig.criteriaList"
 RETRY = "jobExecutionsRetryConfig.criteriaList"
+WINDOW = "schedulingConfig.maintenanceWindows"
 BROKEN = [
     ("jobId", "x" * 65, "jobId", "must have 1 to 64 characters, has 65"),
     ("jobId", "bad id!", "jobId", "letters, digits"),
@@ -59,14 +62,16 @@ BROKEN = [
     ("targets", [], "targets", "1 to 100"),
     ("targets", [ARN] * 101, "targets", "holds 101"),
     ("targets", [ARN, "thing-1"], "targets[1]", "must be an ARN"),
-    ("targets", "arn:x", "targets", "several values"),
+    ("targets", "arn:x", "targets", "must be a list"),
     ("document", "x" * 32769, "document", "32769 bytes; the limit is 32768"),
     ("document", "[]", "document", "must be a JSON object"),
     ("document", {"schema": 1}, "document", "must be the JSON text"),
     ("document", json.dumps({"u": [URL] * 11}), "document", "11 placeholders; the limit is 10"),
     ("document", None, "document", "given by nothing; must be given exactly once"),
     ("documentSource", "https://s3.amazonaws.com/b/k", "document", "given by document and documentSource"),
-    ("description", "line\nbreak", "description", "control characters"),
+    ("description", "line\nbreak", "description", "control and format characters"),
+    ("description", "zero\u200bwidth", "description", "control and format characters"),
+    ("description", "half \ud800", "description", "control and format characters"),
     ("description", "x" * 2029, "description", "0 to 2028"),
     ("targetSelection", "SOME", "targetSelection", "must be one of SNAPSHOT, CONTINUOUS"),
     ("presignedUrlConfig", {}, "presignedUrlConfig.roleArn", "missing; the document has S3 placeholders"),
@@ -79,7 +84,7 @@ BROKEN = [
     (f"{RATE}.incrementFactor", 1.25, f"{RATE}.incrementFactor", "1 decimals at most"),
     (f"{RATE}.incrementFactor", 5.5, f"{RATE}.incrementFactor", "between 1.1 and 5"),
     (f"{RATE}.incrementFactor", None, f"{RATE}.incrementFactor", "missing"),
-    (f"{RATE}.rateIncreaseCriteria", {}, f"{RATE}.rateIncreaseCriteria", "must hold 1 to 1, holds 0"),
+    (f"{RATE}.rateIncreaseCriteria", {}, f"{RATE}.rateIncreaseCriteria", "must hold exactly one"),
     (f"{ABORT}[].thresholdPercentage", 0, f"{ABORT}[0].thresholdPercentage", "between 0.01 and 100"),
     (f"{ABORT}[].thresholdPercentage", 1.234, f"{ABORT}[0].thresholdPercentage", "2 decimals"),
     (f"{ABORT}[].minNumberOfExecutedThings", 0, f"{ABORT}[0].minNumberOfExecutedThings", "between 1"),
@@ -97,7 +102,26 @@ BROKEN = [
         RETRY,
         "ALL must stand alone",
     ),
-    ("schedulingConfig.startTime", "2026-12-01T10:00:00Z", "schedulingConfig.startTime", "16 characters"),
+    ("schedulingConfig.startTime", "2026-12-01T10:00:00Z", "schedulingConfig.startTime", "UTC as YYYY-MM-DDThh:mm"),
+    ("schedulingConfig.startTime", "2026-13-45T99:99", "schedulingConfig.startTime", "UTC as YYYY-MM-DDThh:mm"),
+    ("schedulingConfig.startTime", None, "schedulingConfig.startTime", "missing; maintenance windows need it"),
+    ("schedulingConfig", "tomorrow", "schedulingConfig", "'tomorrow'; must be an object"),
+    (f"{WINDOW}[].startTime", None, f"{WINDOW}[0].startTime", "missing"),
+    (f"{WINDOW}[].durationInMinutes", 1431, f"{WINDOW}[0].durationInMinutes", "between 1 and 1430"),
+    (f"{WINDOW}[].colour", "red", f"{WINDOW}[0].colour", "unknown; there is durationInMinutes, startTime"),
+    (f"{ABORT}[].failureType", None, f"{ABORT}[0].failureType", "missing"),
+    ("abortConfig.criteriaLst", [], "abortConfig.criteriaLst", "unknown; there is criteriaList"),
+    ("abortConfig.criteriaList", None, "abortConfig.criteriaList", "missing"),
+    (f"{ABORT}[].action", None, f"{ABORT}[0].action", "missing"),
+    (f"{RETRY}[].numberOfRetries", None, f"{RETRY}[0].numberOfRetries", "missing"),
+    ("targets", ["arn:" + "x" * 2045], "targets[0]", "1 to 2048"),
+    ("destinationPackageVersions", ["arn:a"] * 26, "destinationPackageVersions", "0 to 25"),
+    ("jobTemplateArn", "template", "jobTemplateArn", "must be an ARN"),
+    ("documentParameters", {"bad key": "v"}, "documentParameters.bad key", "must be named by letters"),
+    ("documentParameters", {"k": ""}, "documentParameters.k", "1 to 30720"),
+    ("tags", [{"Key": "k"}, {"Key": "k"}], "tags", "'k'; is given more than once"),
+    ("tags[].Key", "aws:team", "tags", "which AWS keeps for itself"),
+    ("tags[].Key", "a#b", "tags[0].Key", "letters, digits, spaces"),
     ("schedulingConfig.endTime", "2026-12-01T10:10", "schedulingConfig.endTime", "30 minutes to 2 years later"),
     ("schedulingConfig.endTime", None, "schedulingConfig.endTime", "missing; endBehavior needs it"),
     ("targetSelection", "SNAPSHOT", "schedulingConfig.maintenanceWindows", "for CONTINUOUS jobs only"),
@@ -117,7 +141,9 @@ def changed(path: str, value: object) -> dict[str, object]:
     for step in way:
         place = place[step.removesuffix("[]")]
         place = place[0] if step.endswith("[]") else place
-    if value is None:
+    if last.endswith("[]"):
+        place[last.removesuffix("[]")] = value
+    elif value is None:
         del place[last]
     else:
         place[last] = value
@@ -151,12 +177,60 @@ def test_all_violations_are_listed():
 def test_every_field_of_the_table_exists_in_the_service():
     """botocore's model of CreateJob knows each path, and takes the example."""
     shape = botocore.session.get_session().get_service_model("iot").operation_model("CreateJob").input_shape
-    for path, _ in TABLE:
+    for path in (*(path for path, _ in TABLE), *REQUIRED, *OTHERS):
         member = shape
         for step in path.split("."):
             member = member.members[step.removesuffix("[]")]
             member = member.member if step.endswith("[]") else member
     validate_parameters(GOOD, shape)
+
+
+def test_every_member_of_the_service_has_a_row():
+    """What a later model of CreateJob adds is noticed here, and so is what it demands."""
+    shape = botocore.session.get_session().get_service_model("iot").operation_model("CreateJob").input_shape
+    paths, required = zip(*_leaves(shape), strict=True)
+
+    assert {path for path in paths if path not in ROWS} == set()
+    assert {path for path, needed in zip(paths, required, strict=True) if needed} == set(REQUIRED)
+
+
+ROWS = {path for path, _ in TABLE} | OTHERS | {path.rpartition(".")[0] for path, _ in TABLE}
+
+
+def _leaves(shape, path="", *, needed=False):
+    """Every member below `shape` with its path, and whether the service requires it."""
+    if path:
+        yield path, needed
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            yield from _leaves(member, f"{path}.{name}".lstrip("."), needed=name in shape.required_members)
+    elif shape.type_name == "list":
+        yield from _leaves(shape.member, f"{path}[]")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(sorted(GOOD)) | st.text(max_size=8), inner, max_size=5)
+    ),
+    max_leaves=25,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(GOOD)), JSON))
+def test_any_request_is_judged(request):
+    """Whatever a foreign file holds: sentences, never an exception."""
+    assert all(isinstance(str(each), str) for each in violations({**GOOD, **request}))
+
+
+@given(st.sampled_from(sorted(GOOD)), JSON)
+def test_what_passes_is_of_the_types_that_boto3_takes(name, value):
+    """No violation means that botocore's own validation takes it."""
+    request = {**GOOD, name: value}
+    if value is not None and not violations(request):
+        shape = botocore.session.get_session().get_service_model("iot").operation_model("CreateJob").input_shape
+        validate_parameters(request, shape)
 
 
 NAMES = [(("a", "a"), "devices: 'a'; is named more than once"), (("a b",), "devices: 'a b'; must be letters")]

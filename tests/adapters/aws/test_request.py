@@ -11,7 +11,8 @@ from botocore.validate import validate_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.aws.limits import RESERVED_JOB_IDS, violations
+from adapters.aws.job_rules import RESERVED_JOB_IDS
+from adapters.aws.limits import violations
 from adapters.aws.request import (
     JobRequest,
     describe_group,
@@ -110,7 +111,7 @@ WHOLE = Tally(waiting=1, running=2, installed=3, failed=4, rejected=5, timed_out
 TALLIES = [
     (COUNTS, "IN_PROGRESS", 36, WHOLE),
     (COUNTS, "IN_PROGRESS", 40, replace(WHOLE, waiting=5)),
-    (COUNTS, "CANCELED", 40, replace(WHOLE, withdrawn=19, open=False)),
+    (COUNTS, "CANCELED", 40, replace(WHOLE, withdrawn=19, open=False, cancelled=True)),
     (COUNTS, "COMPLETED", None, replace(WHOLE, open=False)),
     ({}, "IN_PROGRESS", 7, Tally(waiting=7)),
     ({}, "SCHEDULED", None, Tally()),

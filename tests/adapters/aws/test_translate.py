@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import boto3
+import botocore.session
 import pytest
+from botocore.validate import validate_parameters
 from moto import mock_aws
 from typer.testing import CliRunner
 
@@ -185,6 +187,43 @@ def test_the_check_lists_every_broken_limit(run, tmp_path, text, expected):
     with pytest.raises(UsageError) as raised:
         run("--check", file)
     assert [words for words in expected if words not in str(raised.value)] == []
+
+
+HOSTILE = [
+    b"[" * 100_000,
+    b'{"a":' * 40_000,
+    b'{"a":"\xff"}',
+    b'{"jobId":"\\ud800","targets":["arn:x"]}',
+    b'{"jobId":[],"targets":{}}',
+    b'{"jobId":1e999}',
+    b'{"jobId":null,"targets":null,"tags":[7,{"Key":[]}]}',
+    '{"a":1}'.encode("utf-16"),
+    b"",
+    json.dumps({"jobId": "a", "targets": ["x"] * 50_000}).encode(),
+    json.dumps({"jobId": "a", "targets": ["arn:x"], "document": "[" * 30_000}).encode(),
+    b" " * 300_000,
+]
+
+
+@pytest.mark.parametrize("content", HOSTILE, ids=[repr(each[:24]) for each in HOSTILE])
+def test_a_hostile_file_is_answered_in_a_few_sentences(run, tmp_path, content):
+    """Deep, huge, of another encoding, of wrong types: never a traceback, never a flood."""
+    file = tmp_path / "theirs.json"
+    file.write_bytes(content)
+
+    with pytest.raises(UsageError) as raised:
+        run("--check", file)
+    assert len(str(raised.value)) < 20_000
+
+
+def test_botocore_takes_the_input_as_it_is(run, folder):
+    """By the service's own model, as boto3 and `aws iot create-job --cli-input-json` hold it against: no field more."""
+    request = json.loads(run(folder, *PLACE, *TARGET, "--input-only"))
+    shape = botocore.session.get_session().get_service_model("iot").operation_model("CreateJob").input_shape
+
+    validate_parameters(request, shape)
+
+    assert set(request) <= set(shape.members)
 
 
 def test_another_cloud_is_not_guessed(folder):

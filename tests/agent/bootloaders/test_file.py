@@ -174,17 +174,32 @@ def test_no_sequence_of_verbs_loses_the_default(acts):
         assert environment.trial is not environment.default
 
 
-@pytest.mark.parametrize("newest", [0, 1])
-def test_one_spoiled_copy_costs_at_most_the_last_change(kernel, disk, newest):
-    """With one copy gone the other holds, and the next change heals it."""
-    if newest:
-        boot(FOLDER, disk)
-    paths = environment_paths(FOLDER)
-    serials = [parse(disk.read(path)).serial for path in paths]
-    kernel.spoil(paths[serials.index(max(serials))], 30)
+@pytest.mark.parametrize("copy", [0, 1])
+def test_one_spoiled_copy_costs_nothing(kernel, disk, loader, copy):
+    """Each change is in both copies when it is done; the next one heals what was spoiled."""
+    loader.try_slot(Slot.B)
+    kernel.spoil(environment_paths(FOLDER)[copy], 30)
 
-    assert starts(disk, 1) == [Slot.A]
-    assert {parse(disk.read(path)).default for path in paths} == {Slot.A}
+    assert loader.trial() is Slot.B
+    assert starts(disk, 1) == [Slot.B]
+    assert {parse(disk.read(path)).booted for path in environment_paths(FOLDER)} == {Slot.B}
+
+
+@pytest.mark.parametrize("copy", [0, 1])
+def test_a_copy_that_cannot_be_read_is_not_passed_over(kernel, loader, copy):
+    """It may be the newest: an agent that believed the other might overwrite the slot that runs."""
+    kernel.faults[f"read boot.env.{copy}"] = OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(BootEnvironmentError, match="the boot environment in /board cannot be read: Input/output error"):
+        loader.booted()
+
+
+def test_a_change_counts_once_the_first_copy_holds_it(kernel, loader):
+    """The second copy is a spare: that it cannot be written is no reason to call the change failed."""
+    kernel.faults["write boot.env.1"] = OSError(errno.EIO, "Input/output error")
+    loader.try_slot(Slot.B)
+
+    assert loader.trial() is Slot.B
 
 
 def test_without_any_environment_slot_a_starts(kernel, disk, loader):

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bridge.cli.main import main
 from bridge.release.report import Outcome
+from bridge.store import Store
 from tests.bridge.fakes import FakeFleet, Refuse
 from tests.bridge.worlds import ids
 from tests.releases import ReleaseKit
@@ -126,6 +127,18 @@ def test_plan_shows_every_stage_and_creates_nothing(desk):
     assert [fleet.orders for fleet in desk.fleets.values()] == [{}, {}]
 
 
+def test_plan_shows_what_a_stage_calls_enough(desk):
+    """Where it is less than all; in both outputs."""
+    desk.write(ROLLOUT.replace("  - percent: 10\n", "  - {percent: 10, enough: 95}\n"))
+
+    text = desk.otabridge("rollout", "plan", "rollout.yaml")
+    document = desk.otabridge("rollout", "plan", "rollout.yaml", "-o", "json").json
+
+    assert "4 devices (factory 2, depot 2), 95 % of them installed are enough\n" in text.out
+    assert text.out.count("are enough") == 1
+    assert [stage["enough"] for stage in document["plan"]["stages"]] == [95.0, 100.0, 100.0]
+
+
 def test_plan_warns_of_what_apply_would_refuse(desk):
     """A plan may be made before the approvals are complete."""
     write_release(desk, signers=desk.kit.release_signers[:1])
@@ -133,7 +146,20 @@ def test_plan_warns_of_what_apply_would_refuse(desk):
     planned = desk.otabridge("rollout", "plan", "rollout.yaml")
 
     assert planned.code == 0
-    assert "warning: apply will refuse the release: signed by" in planned.out
+    assert "warning: apply will refuse it: signed by" in planned.out
+
+
+def test_what_a_cloud_would_not_take_is_refused_before_anything_is_recorded(desk):
+    """Found in the first minute and not in the last stage: `plan` warns, `apply` ends with 1."""
+    desk.fleets["depot"].limit = "document: 40000 bytes; the limit is 32768"
+
+    planned, applied = desk.otabridge("rollout", "plan", "rollout.yaml"), desk.apply()
+
+    assert (planned.code, applied.code) == (0, 1)
+    assert "warning: apply will refuse it: fleet depot: document: 40000 bytes" in planned.out
+    assert applied.err == "otabridge: fleet depot: document: 40000 bytes; the limit is 32768\n"
+    assert "no rollout is recorded" in desk.otabridge("rollout", "list").out
+    assert all((fleet.orders, fleet.puts) == ({}, []) for fleet in desk.fleets.values())
 
 
 def test_apply_runs_to_the_end(desk):
@@ -208,7 +234,7 @@ def test_on_a_terminal_the_rollout_is_seen_as_it_goes(desk, monkeypatch):
     shown = terminal.file.getvalue()
     assert applied.json["state"] == "completed"
     assert all(title in shown for title in ("verify", "publish to depot", "stage 1 of 3", "stage 3 of 3"))
-    assert "stage 3 ended: 20 of 20 devices installed" in shown
+    assert "20/20 installed" in shown
 
 
 def test_a_wait_that_is_over_ends_with_22(desk):
@@ -260,6 +286,21 @@ def test_an_abort_ends_the_rollout_for_good(desk):
     assert (again.code, again.err) == (21, "otabridge: rollout gates is aborted: heat wave\n")
 
 
+def test_a_second_otabridge_ends_with_25(desk, monkeypatch):
+    """Whoever holds the rollout goes on; an abort is recorded all the same, and is what the next apply finds."""
+    desk.fleets["depot"].silent = frozenset(desk.fleets["depot"].ids)
+    desk.apply("--no-wait")
+    hold, store = Store.hold, Store(desk.folder / "otabridge.db")
+    with hold(store, "gates", 0), monkeypatch.context() as patch:
+        patch.setattr(Store, "hold", lambda self, name: hold(self, name, 0))
+        busy = desk.apply()
+        aborted = desk.otabridge("rollout", "abort", "gates", "--reason", "heat wave")
+
+    assert (busy.code, aborted.code, desk.apply().code) == (25, 25, 21)
+    assert "another otabridge is acting on rollout gates; wait until it is done" in busy.err
+    assert "gates is aborted; the otabridge that is acting on it will withdraw the offers" in aborted.err
+
+
 def test_an_abort_that_does_not_reach_a_fleet_says_so(desk):
     """It is recorded, and must be run again."""
     desk.apply("--no-wait")
@@ -283,7 +324,7 @@ def test_an_inconclusive_stage_ends_with_23(desk):
     applied = desk.apply()
 
     assert applied.code == 23
-    assert "fleet depot ended stage 1 with 0 devices installed and 2 withdrawn" in applied.err
+    assert "of stage 1 was cancelled in the cloud with 0 devices installed" in applied.err
     assert "state    running (inconclusive), stage 1 of 3" in applied.out
 
 

@@ -18,12 +18,13 @@ class UnopenedChannel(ChannelError):
         super().__init__(message, retryable=False)
 
 
-class Line:
+class Uplink:
     """A Channel that `opener` makes at the first call, so that an update goes on where there is no cloud."""
 
-    def __init__(self, opener: Callable[[], Channel]) -> None:
-        """`opener` raises UnopenedChannel."""
+    def __init__(self, opener: Callable[[], Channel], *, silent: bool = False) -> None:
+        """`opener` raises UnopenedChannel. `silent`: the cloud is told nothing for now, so nobody waits for it."""
         self._opener = opener
+        self._silent = silent
         self._channel: Channel | None = None
 
     def open(self) -> Channel:
@@ -44,14 +45,21 @@ class Line:
 
     def progress(self, offer_id: str, progress: Progress) -> None:
         """See Channel."""
-        if not is_local(offer_id):
+        if not is_local(offer_id) and not self._silent:
             with suppress(UnopenedChannel):  # a sign of life may be dropped
                 self.open().progress(offer_id, progress)
 
     def conclude(self, offer_id: str, report: Report) -> None:
-        """See Channel."""
-        if not is_local(offer_id):
-            self.open().conclude(offer_id, report)
+        """See Channel. A report outlives a channel that cannot be set up: that is no answer of the cloud's."""
+        if is_local(offer_id):
+            return
+        if self._silent:
+            raise ChannelError(f"the end of {offer_id} is told later, when the agent works with its cloud again")
+        try:
+            channel = self.open()
+        except UnopenedChannel as error:
+            raise ChannelError(str(error)) from error
+        channel.conclude(offer_id, report)
 
     def close(self) -> None:
         """See Channel."""

@@ -7,25 +7,29 @@ from collections.abc import Callable
 
 import msgspec
 
-from agent.case import Case
 from agent.channel import OfferWithdrawn
-from agent.journal import Conclusion, JournalError, Update
+from agent.context import Context
+from agent.journal import JournalError
 from agent.machine import BEFORE_SWITCH, RESUME, Event, State
-from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
-from agent.trial import Trial
+from agent.ports import Concluded, Idle, Step, Suspended
+from agent.record import Conclusion, Update
+from agent.trial import Trial, leave
 from agent.writing import Writing
 from bridge.release.errors import ChannelError, FailureCode, OtabridgeError
+from bridge.release.payload import Mark
 from bridge.release.report import Outcome, Report
 
 logger = logging.getLogger(__name__)
 
+LINK_FAULTS = frozenset({FailureCode.DOWNLOAD, FailureCode.LINK_REFUSED})
 
-class Course:
-    """The way of the update in `case`, from the state in the journal to a step that the engine's caller has to take."""
 
-    def __init__(self, case: Case) -> None:
-        writing, trial = Writing(case), Trial(case)
-        self._case = case
+class Driver:
+    """Takes the update in `context` from the state in the journal to a step that the engine's caller has to take."""
+
+    def __init__(self, context: Context) -> None:
+        writing, trial = Writing(context), Trial(context)
+        self._context = context
         self._acts: dict[State, Callable[[], Step | None]] = {
             State.IDLE: Idle,
             State.JUDGING: writing.judge,
@@ -60,21 +64,21 @@ class Course:
             return self._go_without_journal(error)
 
     def _enter(self, event: Event, update: Update) -> None:
-        record = msgspec.structs.replace(self._case.record, update=update)
-        self._case.journal.move(event, record)
+        record = msgspec.structs.replace(self._context.record, update=update)
+        self._context.journal.move(event, record)
 
     def _follow(self, events: tuple[Event, ...], ending: Report | None) -> None:
         for event in events:
-            self._case.journal.move(event, self._case.changed(ending=ending))
+            self._context.journal.move(event, self._context.changed(ending=ending))
 
     def _restart(self) -> None:
-        state = self._case.record.state
+        state = self._context.record.state
         if state in (State.IDLE, State.REPORTING):
             return
-        struck = self._case.changed(strikes=self._case.update.strikes + 1)
-        self._case.journal.keep(msgspec.structs.replace(struck, state=RESUME[state]))
-        if self._case.update.strikes > self._case.limits.strikes:
-            self._case.end(Event.GIVEN_UP, self._case.blame(Exhausted(state, self._case.limits.strikes)))
+        struck = self._context.changed(strikes=self._context.update.strikes + 1)
+        self._context.journal.keep(msgspec.structs.replace(struck, state=RESUME[state]))
+        if self._context.update.strikes > self._context.limits.strikes:
+            self._context.end(Event.GIVEN_UP, self._context.blame(Exhausted(state, self._context.limits.strikes)))
 
     def _run(self) -> Step:
         while True:
@@ -84,7 +88,7 @@ class Course:
 
     def _act(self) -> Step | None:
         try:
-            return self._acts[self._case.record.state]()
+            return self._acts[self._context.record.state]()
         except JournalError:
             raise
         except OfferWithdrawn as error:
@@ -92,49 +96,54 @@ class Course:
         except ChannelError as error:
             if error.retryable:
                 return self._suspend(error)
-            self._case.end(Event.FAILED, self._case.blame(error))
+            self._context.end(Event.FAILED, self._context.blame(error))
         except OtabridgeError as error:
-            self._case.end(Event.FAILED, self._case.blame(error))
+            self._context.end(Event.FAILED, self._context.blame(error))
         return None
 
     def _withdraw(self, error: OfferWithdrawn) -> Idle:
-        logger.info("offer %s was withdrawn: %s", self._case.update.offer, error)
-        self._case.journal.move(Event.WITHDRAWN, msgspec.structs.replace(self._case.record, update=None))
+        logger.info("offer %s was withdrawn: %s", self._context.update.offer, error)
+        self._context.journal.move(Event.WITHDRAWN, msgspec.structs.replace(self._context.record, update=None))
         return Idle()
 
     def _suspend(self, error: ChannelError) -> Suspended:
-        self._case.journal.move(Event.INTERRUPTED, self._case.record)
+        self._context.journal.move(Event.INTERRUPTED, self._context.record)
         return Suspended(str(error))
 
     def _deliver(self) -> Concluded:
-        report = self._case.update.ending
+        report = self._context.update.ending
         if report is None:
             raise RuntimeError("a finished update has a report")
-        delivered = deliver(self._case, report)
+        delivered = deliver(self._context, report)
         if delivered:
-            conclusion = Conclusion(self._case.update.offer, self._case.update.digest, report)
-            record = msgspec.structs.replace(self._case.record.concluding(conclusion), update=None)
-            self._case.journal.move(Event.DELIVERED, record)
+            conclusion = Conclusion(self._context.update.offer, self._context.update.digest, report)
+            record = msgspec.structs.replace(self._context.record.concluding(conclusion), update=self._remains(report))
+            self._context.journal.move(Event.DELIVERED, record)
         return Concluded(report, delivered)
 
+    def _remains(self, report: Report) -> Update | None:
+        """What is durably in the slot, where the link was at fault: the next offer of the release goes on there."""
+        update = self._context.update
+        if report.code not in LINK_FAULTS or update.mark == Mark():
+            return None
+        return msgspec.structs.replace(update, offer="", strikes=0, ending=None)
+
     def _go_without_journal(self, error: JournalError) -> Step:
-        if self._case.record.state in BEFORE_SWITCH:
+        if self._context.record.state in BEFORE_SWITCH:
             return self._conclude_unjournalled(error)
-        if self._case.record.state is State.REPORTING:
+        if self._context.record.state is State.REPORTING:
             raise error
-        plan, boots = self._case.plan, self._case.ports.boots
-        if self._case.running is not plan.target or boots.trial() is not plan.target:
+        plan, boots = self._context.plan, self._context.ports.boots
+        if self._context.running is not plan.target or boots.trial() is not plan.target:
             raise error
         # A trial that cannot be recorded is not proved: the safe way is back.
         logger.error("leaving slot %s: %s", plan.target, error)
-        boots.mark_unbootable(plan.target)
-        self._case.ports.board.reboot()
-        return Rebooting()
+        return leave(self._context.ports, plan.target)
 
     def _conclude_unjournalled(self, error: JournalError) -> Concluded:
-        report = self._case.report(Outcome.FAILED, error.code, str(error))
-        self._case.journal.forget_update()
-        return Concluded(report, deliver(self._case, report))
+        report = self._context.report(Outcome.FAILED, error.code, str(error))
+        self._context.journal.forget_update()
+        return Concluded(report, deliver(self._context, report))
 
 
 class Exhausted(OtabridgeError):
@@ -146,10 +155,10 @@ class Exhausted(OtabridgeError):
         super().__init__(f"given up after {strikes} restarts without progress while {state}")
 
 
-def deliver(case: Case, report: Report) -> bool:
+def deliver(context: Context, report: Report) -> bool:
     """Tell the cloud the end; whether that is done with. An offer that is gone, or an answer for good, is."""
     try:
-        return case.talk.conclude(report)
+        return context.reporter.conclude(report)
     except OfferWithdrawn as error:
         logger.info("nobody waits for the report any more: %s", error)
         return True

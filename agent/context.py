@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from agent.conversation import Conversation
 from agent.installation import CHECKPOINT_BYTES
-from agent.journal import Journal, Plan, Record, Update
+from agent.journal import Journal
 from agent.judgement import running_version
 from agent.machine import Event, State
 from agent.ports import Identity, Ports
+from agent.record import Plan, Record, Update
+from agent.reporter import Reporter
 from agent.slots import Slot
 from bridge.release.errors import FailureCode, OtabridgeError
 from bridge.release.report import MAX_DETAIL, Outcome, Report
@@ -19,14 +20,16 @@ from bridge.release.report import MAX_DETAIL, Outcome, Report
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`checkpoint_bytes` of image lie between two marks; more than `strikes` starts without progress end an update."""
+    """A mark is kept after each `checkpoint_bytes` of image, and on a slow link after each `checkpoint_seconds`; more
+    than `strikes` starts without progress end an update."""
 
     checkpoint_bytes: int = CHECKPOINT_BYTES
+    checkpoint_seconds: float = 60.0
     strikes: int = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Context:
     """The update in the journal, on a device that runs slot `running`."""
 
     identity: Identity
@@ -34,7 +37,7 @@ class Case:
     journal: Journal
     limits: Limits
     running: Slot
-    talk: Conversation
+    reporter: Reporter
 
     @property
     def record(self) -> Record:

@@ -9,7 +9,7 @@ STEP_PERCENT = 10
 """Progress below this is not worth a message: both clouds count them."""
 
 
-class Conversation:
+class Reporter:
     """One offer's line to its cloud. Without a channel nothing is said, and nothing can be asked."""
 
     def __init__(self, offer_id: str, channel: Channel | None = None, offer: Offer | None = None) -> None:

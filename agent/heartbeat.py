@@ -22,7 +22,7 @@ class StopRequested(BaseException):  # as KeyboardInterrupt: no handler of failu
     """The service manager wants the agent to stop; raised between two blocks of work, where the journal is right."""
 
 
-class Heart:
+class Heartbeat:
     """Beats for systemd's watchdog, and stops the work where a beat is."""
 
     def __init__(

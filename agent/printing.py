@@ -28,7 +28,7 @@ class Finding:
     detail: str
 
 
-class Screen:
+class Printer:
     """Prints results to stdout."""
 
     def __init__(self, *, json: bool) -> None:
@@ -110,6 +110,8 @@ def _status_lines(status: Status) -> Iterable[str]:
     yield f"fallbacks  {status.fallbacks}"
     if status.last:
         yield f"last       {report_text(status.last)}"
+    if status.unsent:
+        yield f"unsent     {status.unsent}: ends that the cloud has not heard of yet"
     if status.trouble:
         yield f"trouble    {status.trouble}"
 

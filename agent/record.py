@@ -1,0 +1,112 @@
+"""What the agent remembers, as values: what the slots hold, the update under way, offers that have ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from agent.machine import State
+from agent.slots import Slot
+from bridge.release.manifest import Artifact, Image
+from bridge.release.payload import Mark
+from bridge.release.report import Outcome, Report
+
+MAX_CONCLUDED = 16
+"""Offers whose end is remembered; a cloud that repeats one gets the same answer."""
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What a slot holds. `image` is None for what was there before the first release; `health` names checks to run."""
+
+    release: str = ""
+    version: str = ""
+    sequence: int = 0
+    floor: int = 1
+    image: Image | None = None
+    health: tuple[str, ...] = ()
+    committed: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What an accepted release does here: `artifact` makes `target` hold `goal`; None where the bytes are there."""
+
+    target: Slot
+    goal: Holding
+    artifact: Artifact | None = None
+
+
+class Update(msgspec.Struct, frozen=True):
+    """The update that is under way.
+
+    `offer` is the cloud's id ("" for one that a person ordered), `digest` the sha256 of its release.json, `mark` how
+    much of the artifact is durably in the slot, `boot_id` the boot in which the switch was made, `strikes` how many
+    times the agent started since the last progress, `ending` how it ends or is going to end.
+    """
+
+    offer: str
+    digest: str = ""
+    plan: Plan | None = None
+    mark: Mark = Mark()
+    boot_id: str = ""
+    strikes: int = 0
+    ending: Report | None = None
+
+
+class Conclusion(msgspec.Struct, frozen=True):
+    """An offer that has ended, and how."""
+
+    offer: str
+    digest: str
+    report: Report
+
+
+class Record(msgspec.Struct, frozen=True):
+    """All that the agent remembers.
+
+    `expected` is the slot last committed, None before the agent ever ran; `roots` the roots after the pinned one that
+    were ever accepted; `floor` the least sequence accepted; `fallbacks` counts them over the device's life; `stray` is
+    the slot whose trial was ended because the journal did not survive into it; `seen` the latest time of day at which a
+    release was accepted; `unsent` the ends that wait for the cloud while something else is done.
+    """
+
+    state: State = State.IDLE
+    update: Update | None = None
+    a: Holding | None = None
+    b: Holding | None = None
+    expected: Slot | None = None
+    floor: int = 1
+    roots: tuple[bytes, ...] = ()
+    fallbacks: int = 0
+    concluded: tuple[Conclusion, ...] = ()
+    stray: Slot | None = None
+    seen: datetime | None = None
+    unsent: tuple[Conclusion, ...] = ()
+
+    def holding(self, slot: Slot) -> Holding | None:
+        """What `slot` holds, None when unknown or in the middle of a write."""
+        return self.a if slot is Slot.A else self.b
+
+    def with_holding(self, slot: Slot, holding: Holding | None) -> Record:
+        """The record in which `slot` holds `holding`."""
+        if slot is Slot.A:
+            return msgspec.structs.replace(self, a=holding)
+        return msgspec.structs.replace(self, b=holding)
+
+    def conclusion(self, offer: str, digest: str) -> Report | None:
+        """How `offer` ended, when it has and is remembered."""
+        return next((each.report for each in self.concluded if (each.offer, each.digest) == (offer, digest)), None)
+
+    def installed_in(self, slot: Slot | None) -> Conclusion | None:
+        """The offer that was last installed in `slot`, when it is remembered."""
+        found = (each for each in reversed(self.concluded) if each.report.outcome is Outcome.INSTALLED)
+        return next((each for each in found if each.report.slot == slot), None)
+
+    def concluding(self, conclusion: Conclusion) -> Record:
+        """The record that also remembers `conclusion`, in place of an earlier end of that offer; the oldest goes."""
+        others = [each for each in self.concluded if (each.offer, each.digest) != (conclusion.offer, conclusion.digest)]
+        return msgspec.structs.replace(self, concluded=(*others, conclusion)[-MAX_CONCLUDED:])
+
+    def deferring(self, conclusion: Conclusion) -> Record:
+        """The record in which the cloud is still to hear `conclusion`; the oldest goes."""
+        return msgspec.structs.replace(self, unsent=(*self.unsent, conclusion)[-MAX_CONCLUDED:])

@@ -1,0 +1,134 @@
+"""What the agent finds when it starts: journal, boot loader and the slot that runs are brought to agree."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from agent.journal import Journal, JournalError, Legacy, NewerJournal
+from agent.judgement import running_version
+from agent.machine import RESUME, Event, State
+from agent.ports import Identity, Ports, Rebooting
+from agent.record import Holding, Record, Update
+from agent.slots import Slot
+from agent.trial import leave
+from bridge.release.errors import FailureCode
+from bridge.release.report import Outcome, Report
+
+logger = logging.getLogger(__name__)
+
+
+class Startup:
+    """Takes stock before anything else is done. `trouble` says what is wrong with the journal, None when nothing is."""
+
+    def __init__(self, identity: Identity, ports: Ports, journal: Journal) -> None:
+        """Read the journal; one that is not usable counts as empty."""
+        self._identity = identity
+        self._ports = ports
+        self._journal = journal
+        self.trouble = self._load()
+
+    def take_stock(self, running: Slot) -> Rebooting | None:
+        """Without an update beyond the switch, there is no trial, and the slot that runs is the one expected.
+
+        Rebooting when the slot that runs has to be left. Raises: JournalError, SlotError.
+        """
+        trial = self._ports.boots.trial()
+        if self.trouble is not None and trial is running:
+            return self._leave_unremembered(running, self.trouble)
+        self.set_aside_unusable()
+        if RESUME[self._journal.record.state] is not State.IDLE:
+            return None
+        if trial is not None:
+            return self._end_stray_trial(running, trial)
+        self._adopt(running)
+        return None
+
+    def set_aside_unusable(self) -> None:
+        """Keep a copy of a journal that is not usable, and begin another. Raises: JournalError."""
+        if self.trouble is None:
+            return
+        aside = ", ".join(str(path) for path in self._journal.set_aside())
+        logger.error("%s; going on without it, kept a copy at %s", self.trouble, aside)
+        legacy = self.trouble.legacy if isinstance(self.trouble, NewerJournal) else None
+        self._journal.keep(self._journal.record if legacy is None else self._inherited(legacy))
+        self.trouble = None
+
+    def _load(self) -> JournalError | None:
+        try:
+            self._journal.load()
+        except JournalError as error:
+            return error
+        return None
+
+    def _leave_unremembered(self, running: Slot, trouble: JournalError) -> Rebooting:
+        """A trial of which this agent knows nothing is not proved. A newer agent's journal is left to that agent."""
+        logger.error("%s; leaving slot %s", trouble, running)
+        if not isinstance(trouble, NewerJournal):
+            self._note_stray(running)
+        return leave(self._ports, running)
+
+    def _note_stray(self, slot: Slot) -> None:
+        try:
+            self.set_aside_unusable()
+            self._journal.keep(msgspec.structs.replace(self._journal.record, stray=slot))
+        except JournalError:
+            logger.exception("slot %s is left all the same", slot)
+
+    def _inherited(self, legacy: Legacy) -> Record:
+        """The record after a newer agent's: the boot loader fell back from it, and its update has come to an end."""
+        record, running = legacy.record(), self._ports.boots.booted()
+        if legacy.update is None:
+            return record
+        record = msgspec.structs.replace(record, fallbacks=record.fallbacks + 1, expected=running)
+        version = running_version(self._identity, record, running) or ""
+        detail = f"slot {running} runs again, whose agent cannot read the journal of the newer one"
+        report = Report(Outcome.FELL_BACK, running, version, FailureCode.FELL_BACK, detail, record.fallbacks)
+        update = Update(legacy.update.offer, legacy.update.digest, ending=report)
+        return msgspec.structs.replace(record, state=State.REPORTING, update=update)
+
+    def _end_stray_trial(self, running: Slot, trial: Slot) -> Rebooting | None:
+        logger.error("slot %s is on trial, the journal knows nothing of it: ending the trial", trial)
+        if running is trial:
+            if self._journal.record.expected is None:
+                self._note_stray(trial)
+            return leave(self._ports, trial)
+        self._ports.boots.mark_unbootable(trial)
+        return None
+
+    def _adopt(self, running: Slot) -> None:
+        record = self._journal.record
+        holding = record.holding(running)
+        if running is not self._ports.boots.default():
+            # The boot loader left the default slot on its own. Keep what runs, if it was ever proved.
+            if holding is None or not holding.committed:
+                return
+            self._ports.boots.commit(running)
+        holding = holding or Holding(version=self._identity.version or "", committed=True)
+        try:
+            self._expect(running, holding)
+        except JournalError as error:
+            # Found out again at the next start; and an offer that comes now must get its answer.
+            logger.warning("what runs is not remembered: %s", error)
+
+    def _expect(self, running: Slot, holding: Holding) -> None:
+        before = self._journal.record
+        after = msgspec.structs.replace(before, expected=running).with_holding(running, holding)
+        if before.expected not in (None, running):
+            self._fall_back_late(before.expected, after)
+        elif after != before:
+            self._journal.keep(after)
+
+    def _fall_back_late(self, left: Slot | None, record: Record) -> None:
+        """The boot loader left a committed slot: the end of the update that had been installed there has changed."""
+        running, fallbacks = self._ports.boots.booted(), record.fallbacks + 1
+        version = running_version(self._identity, record, running) or ""
+        detail = f"the boot loader left slot {left}, which had been committed; slot {running} runs again"
+        report = Report(Outcome.FELL_BACK, running, version, FailureCode.FELL_BACK, detail, fallbacks)
+        told = record.installed_in(left)
+        update = Update("", ending=report) if told is None else Update(told.offer, told.digest, ending=report)
+        idle = msgspec.structs.replace(record, state=State.IDLE, fallbacks=fallbacks, update=update)
+        if self._journal.record.state is not State.IDLE:
+            self._journal.keep(msgspec.structs.replace(self._journal.record, state=State.IDLE))
+        self._journal.move(Event.FELL_BACK, idle)

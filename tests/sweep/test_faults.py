@@ -1,0 +1,81 @@
+"""No failing call of the operating system leaves a device without a verified bootable slot, or with a false report."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.bootloaders import file
+from agent.bootloaders.file import Environment, FileBootLoader, _write_copy, read_environment
+from agent.disk import Disk
+from agent.installation import SlotFile
+from agent.journal import Journal
+from agent.record import Record
+from agent.slots import BootEnvironmentError
+from tests.sweep.faults import Fault, Harm, every_fault, run
+from tests.sweep.scenarios import SCENARIOS
+
+FIRST, _, UNHEALTHY, _, BROKEN = SCENARIOS
+
+
+@pytest.mark.parametrize("scenario", [FIRST, UNHEALTHY, BROKEN], ids=lambda scenario: scenario.name)
+def test_every_failing_call_leaves_a_bootable_slot_and_one_truth(scenario):
+    """EIO or ENOSPC, once or from then on, before the call or after it: the update comes to an end that is true."""
+    faults = list(every_fault(scenario))
+
+    findings = [run(scenario, fault) for fault in faults]
+
+    assert len(faults) > 400
+    assert all(finding.harmed for finding in findings if finding.fault.harm is not Harm.FULL)
+    assert [finding for finding in findings if finding.violations] == []
+
+
+def sync_error_ignored(patch: pytest.MonkeyPatch) -> None:
+    """The next sync says that all is well, so why not go on."""
+
+    def sync(self: SlotFile) -> None:
+        with suppress(OSError):
+            self._file.sync()
+
+    patch.setattr(SlotFile, "sync", sync)
+
+
+def older_copy_believed(patch: pytest.MonkeyPatch) -> None:
+    """A copy of the boot environment that cannot be read is passed over, and no spare one is kept."""
+
+    def read(self: FileBootLoader) -> Environment:
+        environment = read_environment(self._directory, self._disk)
+        if environment is None:
+            raise BootEnvironmentError("there is none")
+        return environment
+
+    def write(directory: Path, disk: Disk, environment: Environment) -> None:
+        known = read_environment(directory, disk) or Environment()
+        _write_copy(directory, disk, replace(environment, serial=known.serial + 1))
+
+    patch.setattr(FileBootLoader, "_read", read)
+    patch.setattr(file, "write_environment", write)
+
+
+def reported_without_the_journal(patch: pytest.MonkeyPatch) -> None:
+    """An end is told although the file may hold that the update goes on."""
+
+    def forget_update(self: Journal) -> None:
+        self.record = Record()
+
+    patch.setattr(Journal, "forget_update", forget_update)
+
+
+BUGS = (sync_error_ignored, older_copy_believed, reported_without_the_journal)
+
+
+@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_caught(plant, monkeypatch):
+    """Each shows as a violation at some fault."""
+    plant(monkeypatch)
+
+    assert run(FIRST, Fault(0, Harm.ONCE)).violations == ()
+    assert any(run(FIRST, fault).violations for fault in every_fault(FIRST))
