@@ -53,7 +53,7 @@ wheel: $(VENV)/dev.stamp ## build the wheel, run both commands from it in clean 
 	$(BIN)/python -m tests.wheel dist
 
 docs: $(VENV)/dev.stamp ## write the reference pages that are made from code
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

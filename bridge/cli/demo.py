@@ -14,7 +14,7 @@ import typer
 from bridge.cli.console import Output, OutputOption, messages, show
 from bridge.cli.interruption import interruptible
 from bridge.demo.boards import require_room
-from bridge.demo.images import build, given
+from bridge.demo.images import IMAGE_BYTES, Images, build, given
 from bridge.demo.result import DemoResult, describe
 from bridge.demo.story import play
 from bridge.errors import UsageError
@@ -55,11 +55,17 @@ def _play(folder: Path, cloud: str, image: tuple[Path, Path] | None, devices: in
     simulator = start_simulator(cloud, folder / "cloud")
     try:
         _tell("images: one to start with, an update, a broken one")
-        images = given(*image, folder) if image else build(folder)
+        images = given(*image, folder) if image else _made(folder, devices)
         require_room(folder, devices, images.room)
         return play(folder, simulator, images, devices, _tell)
     finally:
         simulator.stop()
+
+
+def _made(folder: Path, devices: int) -> Images:
+    """Real file systems; they and their tree take as much as two devices more."""
+    require_room(folder, devices + 2, IMAGE_BYTES)
+    return build(folder)
 
 
 def _tell(text: str) -> None:

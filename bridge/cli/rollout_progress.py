@@ -1,6 +1,6 @@
 """A rollout as it goes, on stderr: on a terminal bytes first, then devices, one bar a stage that fits 60 columns.
 
-What needs a person's attention is printed in full, once, also where no terminal is: logs of pipelines need it.
+What fleets refuse is printed in full, once, also where no terminal is: logs of pipelines need it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from rich.table import Column
 
 from bridge.cli.console import messages
 from bridge.controller import Pass
-from bridge.decide import Hold, Pending
 from bridge.wiring import Progress as Bytes
 
 BAR_SHARE = 5
@@ -34,7 +33,7 @@ class RolloutProgress:
 
     def watch(self, done: Pass) -> None:
         """Take over what a pass found."""
-        self._tell(_attention(done))
+        self._warn("\n".join(f"warning: {trouble}" for trouble in done.troubles))
         if done.decision is None:
             return
         seen, plan = done.decision.evidence, done.record.plan
@@ -52,7 +51,7 @@ class RolloutProgress:
         self._counts[title] = self._counts.get(title, 0) + count
         self._progress.update(self._task(title), figures=decimal(self._counts[title]))
 
-    def _tell(self, text: str) -> None:
+    def _warn(self, text: str) -> None:
         if text and text != self._told:
             console = self._progress.console
             console.print(text, markup=False, soft_wrap=not console.is_terminal)
@@ -71,14 +70,6 @@ def _figures(done: Pass, stage: int, devices: int) -> str:
     installed = f"{sum(tally.installed for tally in tallies)}/{devices} installed"
     others = [f"{count} {name}" for count, name in ((running, "running"), (bad, "failed")) if count]
     return ", ".join([installed, *others])
-
-
-def _attention(done: Pass) -> str:
-    """Why nothing moves, where that is not just devices at work; and what fleets refused."""
-    held = isinstance(done.decision, Hold) and not isinstance(done.decision.verdict, Pending)
-    reasons = [done.decision.reason] if held and done.decision else []
-    reasons += [text for text in map(str, done.troubles) if not any(text in reason for reason in reasons)]
-    return "\n".join(f"warning: {reason}" for reason in reasons)
 
 
 @contextmanager

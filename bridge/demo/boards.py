@@ -98,8 +98,8 @@ def require_room(folder: Path, boards: int, slot_bytes: int) -> None:
     free, needed = shutil.disk_usage(existing).free, 2 * boards * slot_bytes
     if free < needed:
         raise UsageError(
-            f"{boards} devices with slots of {slot_bytes / 1e6:.0f} MB may take {needed / 1e9:.1f} GB, "
-            f"{existing} has {free / 1e9:.1f} GB free: choose fewer --devices, or another folder"
+            f"{boards} devices with slots of {slot_bytes / 1e6:.0f} MB may take {needed / 1e9:.2f} GB, "
+            f"{existing} has {free / 1e9:.2f} GB free: choose fewer --devices, or another folder"
         )
 
 

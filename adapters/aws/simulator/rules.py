@@ -22,6 +22,8 @@ _LEAD = 30 * _MINUTE
 _YEAR = 366 * 24 * 60 * _MINUTE
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 _MAX_RETRIES = 10
+_MAX_DEPTH = 100
+"""Levels of a job document. The limit of the real service is not known; ours keeps later walks from failing."""
 _NOT_PLAYED = "is not played by this simulator; leave it out"
 
 
@@ -54,13 +56,23 @@ def check_document(document: str | None, request: JobRequest) -> str:
         raise invalid("document is required if you do not specify a value for documentSource")
     try:
         value = json.loads(document)
-    except ValueError as error:
-        raise invalid("Invalid job document: it is not JSON") from error
+        _require_shallow(value, _MAX_DEPTH)
+    except (ValueError, RecursionError) as error:
+        raise invalid("Invalid job document: it is not JSON, or nested too deeply") from error
     if not isinstance(value, dict):
         raise invalid("Invalid job document: it is not a JSON object")
     config = request.presigned_url_config
     check_placeholders(document, has_role=config is not None and config.role_arn is not None)
     return document
+
+
+def _require_shallow(value: object, most: int) -> None:
+    """Walk down `value`. Raises: RecursionError below `most` levels, so that no later walk fails half-way."""
+    if most == 0:
+        raise RecursionError
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in below:
+        _require_shallow(each, most - 1)
 
 
 def check_rollout(config: RolloutConfig | None) -> None:

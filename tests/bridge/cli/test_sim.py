@@ -145,5 +145,5 @@ def test_slots_that_find_no_room_are_refused(otabridge, tmp_path):
     ran = otabridge("sim", "aws", "--image", "huge.img")
 
     assert ran.exit_code == 2
-    assert "3 devices with slots of 17592186 MB may take 105553.1 GB" in ran.err
+    assert "3 devices with slots of 17592186 MB may take 105553.12 GB" in ran.err
     assert "GB free: choose fewer --devices, or another folder" in ran.err

@@ -31,6 +31,8 @@ def retries(*pairs):
 REFUSED = {
     "a document above 32768": ({"document": '{"x": "' + "x" * 32768 + '"}'}, "length <= 32768"),
     "a document that is not JSON": ({"document": "{"}, "it is not JSON"),
+    "a document of 500 levels": ({"document": '{"a":' * 500 + "1" + "}" * 500}, "nested too deeply"),
+    "a document of 9000 levels": ({"document": "[" * 9000 + "]" * 9000}, "nested too deeply"),
     "a document that is no object": ({"document": "[]"}, "not a JSON object"),
     "no document at all": ({"document": None}, "document is required"),
     "two documents": ({"documentSource": "https://s3.amazonaws.com/b/k"}, "cannot be specified at the same time"),
