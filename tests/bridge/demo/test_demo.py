@@ -48,11 +48,10 @@ def _command_line(path: Path) -> str:
 def test_a_good_release_reaches_all_and_a_bad_one_stops_itself(given, tmp_path):
     """Every check holds; stdout is one document, stderr is silent without a terminal; the kept folder is complete."""
     done = subprocess.run(
-        [OTABRIDGE, "demo", *given, "--keep", "kept", "--output", "json"],
+        ["timeout", "--signal=INT", "150", OTABRIDGE, "demo", *given, "--keep", "kept", "--output", "json"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=150,
         check=False,
     )
 
