@@ -22,7 +22,7 @@ _LEAD = 30 * _MINUTE
 _YEAR = 366 * 24 * 60 * _MINUTE
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 _MAX_RETRIES = 10
-_MAX_DEPTH = 100
+_MAX_DEPTH = 200
 """Levels of a job document. The limit of the real service is not known; ours keeps later walks from failing."""
 _NOT_PLAYED = "is not played by this simulator; leave it out"
 
