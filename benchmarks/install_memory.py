@@ -82,7 +82,7 @@ def main() -> int:
         return be_agent(arguments.folder, arguments.url)
     if arguments.role == "server":
         return be_server(arguments.folder)
-    with workplace(arguments.folder) as folder:
+    with scratch(arguments.folder) as folder:
         return measure(folder, arguments.size * MIB)
 
 
@@ -96,7 +96,7 @@ def parse() -> argparse.Namespace:
 
 
 @contextmanager
-def workplace(chosen: Path | None) -> Iterator[Path]:
+def scratch(chosen: Path | None) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="otabridge-bench-", dir=chosen))
     try:
         yield folder

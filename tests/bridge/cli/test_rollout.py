@@ -241,7 +241,7 @@ def test_a_wait_that_is_over_ends_with_22(desk):
     """Nothing is wrong; applying again goes on."""
     desk.fleets["depot"].silent = frozenset(desk.fleets["depot"].ids)
 
-    applied = desk.apply("--timeout", "0.3")
+    applied = desk.apply("--timeout", "2")
 
     assert applied.code == 22
     assert "rollout gates is running: stage 1: 2 of 4 devices ended" in applied.err
