@@ -91,7 +91,10 @@ def _check(cloud: str, file: Path, output: Output) -> None:
     text = read_bounded(file, MAX_CHECKED, "file to check")
     if len(text) > MAX_CHECKED:
         raise UsageError(f"{file}: larger than {MAX_CHECKED} bytes, which no cloud takes")
-    found = clouds.check(cloud, text)
+    try:
+        found = clouds.check(cloud, text)
+    except UsageError as error:
+        raise UsageError(f"{file}: {error}") from error
     if found:
-        raise UsageError("\n  ".join([f"{file}: {len(found)} limits of {cloud} are broken:", *found]))
+        raise UsageError("\n  ".join([f"{file}: limits of {cloud} that it breaks: {len(found)}", *found]))
     show({"file": str(file), "broken": []}, f"{file}: within every limit of {cloud} that is known here", output)

@@ -169,10 +169,10 @@ def test_what_it_prints_passes_its_check(run, folder, tmp_path):
 CHECKED = [
     ("not json", ["not JSON"]),
     ("[]", ["no JSON object"]),
-    ('{"steps": []}', ["1 limits", "no agent would take it", "its schema is 'None'"]),
+    ('{"steps": []}', ["limits of aws that it breaks: 1", "no agent would take it", "its schema is 'None'"]),
     (
         '{"jobId": "bad id!", "targets": [], "document": "{}", "timeoutConfig": {"inProgressTimeoutInMinutes": 0}}',
-        ["4 limits", "jobId: 'bad id!'; must be letters", "targets: []; must hold 1 to 100", "timeoutConfig", "schema"],
+        ["limits of aws that it breaks: 4", "jobId: 'bad id!'; must be letters", "targets: []; must hold 1 to 100", "timeoutConfig", "schema"],
     ),
     ('{"jobId": "a", "targets": ["arn:aws:x"], "document": {"schema": 1}}', ["must be the JSON text"]),
 ]
