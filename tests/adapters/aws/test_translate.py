@@ -172,7 +172,13 @@ CHECKED = [
     ('{"steps": []}', ["limits of aws that it breaks: 1", "no agent would take it", "its schema is 'None'"]),
     (
         '{"jobId": "bad id!", "targets": [], "document": "{}", "timeoutConfig": {"inProgressTimeoutInMinutes": 0}}',
-        ["limits of aws that it breaks: 4", "jobId: 'bad id!'; must be letters", "targets: []; must hold 1 to 100", "timeoutConfig", "schema"],
+        [
+            "limits of aws that it breaks: 4",
+            "jobId: 'bad id!'; must be letters",
+            "targets: []; must hold 1 to 100",
+            "timeoutConfig",
+            "schema",
+        ],
     ),
     ('{"jobId": "a", "targets": ["arn:aws:x"], "document": {"schema": 1}}', ["must be the JSON text"]),
 ]
