@@ -20,6 +20,8 @@ ARROWS = [
     ("agent/machine.py", "import agent.journal", "The agent points inward"),
     ("adapters/aws/cloud.py", "import bridge.controller", "Adapters know the ports"),
     ("adapters/aws/cloud.py", "import adapters.aws.device", "The halves of one cloud"),
+    ("adapters/aws/wire.py", "import adapters.azure", "One cloud knows nothing of the other"),
+    ("adapters/azure/__init__.py", "import adapters.aws.wire", "One cloud knows nothing of the other"),
     ("adapters/aws/simulator/__init__.py", "import adapters.aws.wire", "A simulator speaks the protocol"),
     ("adapters/aws/device.py", "import boto3", "The device imports what is on this list"),
     ("agent/engine.py", "import bridge.fleet", "The device imports what is on this list"),
