@@ -64,7 +64,7 @@ class Trial:
     def prove(self) -> None:
         """PROVING: to COMMITTING when healthy, else to REVERTING."""
         context = self._context
-        with suppress(OfferWithdrawn):
+        with suppress(OfferWithdrawn):  # too late: the trial decides, and its report is dropped
             context.reporter.show(Phase.PROVING)
         detail = context.ports.health.prove(context.plan.goal.health)
         if detail is None:

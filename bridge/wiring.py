@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from bridge.config import Config
+from bridge.config import Config, Settings
 from bridge.controller import Controller, OpenFleet, Wait
 from bridge.fleet import Fleet
 from bridge.folder import Examination, Step, examine
@@ -94,6 +94,20 @@ def open_controller(config: Config, progress: Progress | None = None) -> Control
     """
     publisher = TrustedPublisher(lambda: open_trust(config), progress or Progress())
     return Controller(open_store(config), fleet_opener(config), publisher, utc_now, actor())
+
+
+def translate(cloud: str, release: bytes, roots: tuple[bytes, ...], options: Settings) -> Settings:
+    """What `cloud` would be sent for one stage of `release`. Raises: UsageError, ReleaseError, LimitError."""
+    from adapters import clouds
+
+    return clouds.translate(cloud, release, roots, options)
+
+
+def broken_limits(cloud: str, text: bytes) -> tuple[str, ...]:
+    """Every limit of `cloud` that the file `text` breaks, a sentence each. Raises: UsageError."""
+    from adapters import clouds
+
+    return clouds.check(cloud, text)
 
 
 def start_simulator(cloud: str, directory: Path) -> SimulatedCloud:

@@ -127,7 +127,7 @@ class AwsChannel:
             return self._offer(execution)
         except ReleaseError as refusal:
             report = Report(Outcome.REJECTED, "", "", refusal.code, str(refusal)[:MAX_DETAIL])
-            with contextlib.suppress(OfferWithdrawn):
+            with contextlib.suppress(OfferWithdrawn):  # nobody waits for the rejection any more
                 self.conclude(_offer_id(execution), report)
             return None
 

@@ -112,7 +112,7 @@ def read_environment(directory: Path, disk: Disk) -> Environment | None:
     """The newest readable copy; None when there is none."""
     copies = []
     for path in environment_paths(directory):
-        with suppress(OSError):
+        with suppress(OSError):  # firmware goes on with the other copy
             copies.append(_read_copy(path, disk))
     return _newest(copies)
 

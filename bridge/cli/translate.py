@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from bridge import wiring
 from bridge.cli.console import Output, OutputOption, show
 from bridge.errors import UsageError
 from bridge.files import read_bounded
@@ -62,9 +63,7 @@ def _given(**options: object) -> Mapping[str, object]:
 
 
 def _translate(cloud: str, release: Path, trust: Path | None, options: Mapping[str, object]) -> Mapping[str, object]:
-    from adapters import clouds
-
-    return clouds.translate(cloud, read_document(release), _later_roots(trust), options)
+    return wiring.translate(cloud, read_document(release), _later_roots(trust), options)
 
 
 def _later_roots(trust: Path | None) -> tuple[bytes, ...]:
@@ -86,13 +85,11 @@ def _print(parts: Mapping[str, object], names: list[str], output: Output) -> Non
 
 
 def _check(cloud: str, file: Path, output: Output) -> None:
-    from adapters import clouds
-
     text = read_bounded(file, MAX_CHECKED, "file to check")
     if len(text) > MAX_CHECKED:
         raise UsageError(f"{file}: larger than {MAX_CHECKED} bytes, which no cloud takes")
     try:
-        found = clouds.check(cloud, text)
+        found = wiring.broken_limits(cloud, text)
     except UsageError as error:
         raise UsageError(f"{file}: {error}") from error
     if found:

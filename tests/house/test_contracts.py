@@ -28,6 +28,8 @@ ARROWS = [
     ("agent/health.py", "import typer", "The device imports what is on this list"),
     ("bridge/controller.py", "import boto3", "Nothing above adapters names a cloud"),
     ("agent/engine.py", "import adapters.aws.device", "Nothing above adapters names a cloud"),
+    ("bridge/cli/translate.py", "import adapters.clouds", "Only wiring names an adapter"),
+    ("agent/service.py", "import adapters.devices", "Only wiring names an adapter"),
     ("agent/machine.py", "import time", "are pure"),
     ("bridge/release/trust.py", "import os", "are pure"),
     ("adapters/aws/wire.py", "import socket", "are pure"),
