@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from adapters.aws.wire import Violation
+from adapters.violations import Violation
 
 Check = Callable[[object], str | None]
 """The limit in words, when the value breaks it."""

@@ -33,13 +33,14 @@ from adapters.aws.request import (
     order_size,
     parse_tally,
     render_request,
-    stage_name,
 )
 from adapters.aws.s3 import ArtifactStore
 from adapters.aws.settings_words import in_words
-from adapters.aws.wire import one_line, parse_details, parse_document, render_document
+from adapters.aws.wire import parse_document, render_document
 from bridge.errors import UsageError
 from bridge.fleet import DeviceReport, FleetError, Sent, StageOrder
+from bridge.names import stage_name
+from bridge.release.details import one_line, parse_details
 from bridge.release.errors import ReleaseError
 from bridge.release.manifest import Artifact, parse
 from bridge.release.report import Outcome, Progress, Report

@@ -23,8 +23,9 @@ import msgspec
 
 from adapters.aws.jobs import PASSING, Execution, JobsLine, Refused, State
 from adapters.aws.mqtt import AwsSettings
-from adapters.aws.wire import IN_PROGRESS, STATUS, check_signed, parse_document, progress_details, report_details
+from adapters.aws.wire import IN_PROGRESS, STATUS, check_signed, parse_document
 from agent.channel import Offer, OfferWithdrawn
+from bridge.release.details import progress_details, report_details
 from bridge.release.errors import ChannelError, ReleaseError
 from bridge.release.report import MAX_DETAIL, Outcome, Progress, Report
 

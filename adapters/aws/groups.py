@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from adapters.aws.refusals import ALREADY_EXISTS, code_of, is_missing
-from adapters.aws.request import PREFIX
 from bridge.fleet import FleetError
+from bridge.names import PREFIX
 
 if TYPE_CHECKING:  # stubs, which only type checkers have
     from mypy_boto3_iot import IoTClient

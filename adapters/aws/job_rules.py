@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 from adapters.aws.checks import Request, parse_minute, plain, select, text, violation
-from adapters.aws.wire import MAX_DOCUMENT_BYTES, MAX_PLACEHOLDERS, PLACEHOLDER, Violation
+from adapters.aws.wire import MAX_DOCUMENT_BYTES, MAX_PLACEHOLDERS, PLACEHOLDER
+from adapters.violations import Violation
 
 RESERVED_JOB_IDS = frozenset({"get", "start-next", "notify", "notify-next"})
 """Such a job would share MQTT topics with the Jobs API itself."""

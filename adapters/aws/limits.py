@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from adapters.aws.checks import Check, Request, many, moment, number, one_of, plain, select, text, violation
 from adapters.aws.job_rules import MAX_RETRIES, RULES
-from adapters.aws.wire import BrokenLimits, Violation
+from adapters.violations import BrokenLimits, Violation
 
 MAX_TARGETS = 100
 MAX_TIMEOUT_MINUTES = 10_080

@@ -16,7 +16,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from adapters.aws.wire import BrokenLimits
+from adapters.violations import BrokenLimits
 from bridge.fleet import FleetError, LimitError
 
 ALREADY_EXISTS = "ResourceAlreadyExistsException"

@@ -13,13 +13,12 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from adapters.aws.limits import MAX_COMMENT
-from adapters.aws.wire import PLACEHOLDER, Document, one_line
+from adapters.aws.wire import PLACEHOLDER, Document
 from bridge.fleet import StageOrder
+from bridge.release.details import one_line
 from bridge.release.manifest import Release
 from bridge.tally import Tally
 
-PREFIX = "otabridge-"
-"""All groups and jobs of ours begin so; one IAM policy can name them."""
 ENDED = frozenset({"COMPLETED", "CANCELED", "DELETION_IN_PROGRESS"})
 """Job statuses in which no device is handed the offer any more."""
 COUNTS = MappingProxyType(
@@ -35,7 +34,6 @@ COUNTS = MappingProxyType(
 )
 """Fields of a tally and the members of DescribeJob's jobProcessDetails that they sum."""
 
-_SLUG = 36
 _DESCRIPTION = re.compile(r"otabridge stage, (\d{1,9}) devices")
 
 
@@ -59,15 +57,6 @@ class JobRequest:
     abort_percent: float | None = None
     abort_after: int = 10
     tags: Mapping[str, str] = field(default_factory=dict)
-
-
-def stage_name(key: str) -> str:
-    """The name of the group and of the job of stage order `key`: the same for ever, another for another key.
-
-    At most 64 characters of the set that AWS allows; the digest keeps keys apart that look alike once shortened.
-    """
-    slug = re.sub(r"[^a-zA-Z0-9]+", "-", key).strip("-")[:_SLUG].rstrip("-")
-    return f"{PREFIX}{slug or 'stage'}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def group_arn(region: str, account: str, name: str) -> str:

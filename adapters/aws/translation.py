@@ -8,18 +8,12 @@ from typing import Annotated
 import msgspec
 
 from adapters.aws.limits import check_request, violations
-from adapters.aws.request import (
-    JobRequest,
-    describe_offer,
-    document_of,
-    group_arn,
-    render_request,
-    stage_name,
-    thing_arn,
-)
-from adapters.aws.wire import BrokenLimits, Violation, parse_document, render_document
+from adapters.aws.request import JobRequest, describe_offer, document_of, group_arn, render_request, thing_arn
+from adapters.aws.wire import parse_document, render_document
+from adapters.violations import BrokenLimits, Violation
 from bridge.errors import UsageError
 from bridge.fleet import LimitError
+from bridge.names import stage_name
 from bridge.release.errors import ReleaseError
 from bridge.release.manifest import parse
 from bridge.release.trust import read_release

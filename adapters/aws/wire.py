@@ -14,9 +14,10 @@ from typing import Annotated
 
 import msgspec
 
-from bridge.release.errors import FailureCode, OtabridgeError, ReleaseError
+from adapters.violations import BrokenLimits, Violation
+from bridge.release.errors import FailureCode, ReleaseError
 from bridge.release.manifest import MAX_ARTIFACTS, MAX_RELEASE_BYTES, ArtifactName
-from bridge.release.report import MAX_DETAIL, Outcome, Phase, Progress, Report
+from bridge.release.report import Outcome
 from bridge.release.trust import MAX_ROOT_BYTES, MAX_ROOTS
 
 SCHEMA = "otabridge/1"
@@ -28,9 +29,6 @@ MAX_PLACEHOLDERS = 10
 """Substitutions that the service makes in one document (AWS IoT Jobs limits)."""
 MAX_URL = 8192
 """Characters of one download URL; a signed one has some 1500."""
-MAX_DETAIL_PAIRS = 10
-MAX_DETAIL_KEY = 128
-MAX_DETAIL_VALUE = 1024
 PLACEHOLDER = "${aws:iot:"
 """How everything begins that the service fills in when a device asks for the document."""
 
@@ -54,28 +52,6 @@ class ForeignDocument(ReleaseError):
 
 class MalformedDocument(ReleaseError):
     """A job document that claims our schema and does not keep it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One limit of the service that `field` breaks: `value` as found, `limit` in words."""
-
-    field: str
-    value: str
-    limit: str
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.value}; {self.limit}"
-
-
-class BrokenLimits(OtabridgeError):
-    """AWS would refuse this, or worse, accept and ignore it; nothing was called."""
-
-    code = FailureCode.TOO_LARGE
-
-    def __init__(self, violations: tuple[Violation, ...]) -> None:
-        super().__init__("; ".join(str(violation) for violation in violations))
-        self.violations = violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,39 +133,6 @@ def check_signed(document: Document) -> None:
             )
 
 
-def progress_details(progress: Progress) -> dict[str, str]:
-    """`progress` as statusDetails of an execution that goes on."""
-    return {"phase": progress.phase.value, "percent": str(progress.percent)}
-
-
-def report_details(report: Report) -> dict[str, str]:
-    """`report` as statusDetails of an execution that ended. Empty fields are left out: the service refuses them."""
-    pairs = {
-        "outcome": report.outcome.value,
-        "code": "" if report.code is None else str(int(report.code)),
-        "detail": report.detail[:MAX_DETAIL],
-        "slot": report.slot,
-        "version": report.version,
-        "fallbacks": str(report.fallbacks),
-    }
-    return {key: one_line(value, MAX_DETAIL_VALUE) for key, value in pairs.items() if value}
-
-
-def parse_details(details: Mapping[str, str]) -> Progress | Report | None:
-    """What a device said in statusDetails; None where these are not of ours, or make no sense."""
-    try:
-        if "outcome" in details:
-            return _parse_report(details)
-        return Progress(Phase(details["phase"]), _bounded(details.get("percent", "0"), 100))
-    except (KeyError, ValueError):
-        return None
-
-
-def one_line(text: str, most: int) -> str:
-    """`text` as the service accepts it: at most `most` characters, none of them a control or format character."""
-    return "".join(char if char.isprintable() else "?" for char in text[:most])
-
-
 def _wire_of(document: Document) -> _Wire:
     named = _Named(document.name, document.version)
     return _Wire(SCHEMA, OPERATION, named, document.metadata, document.roots, dict(document.urls))
@@ -225,22 +168,3 @@ def _size_advice(document: Document, size: int) -> str:
     fitting = sum(1 for index in range(len(costs)) if sum(costs[: index + 1]) <= spare)
     advice = f"the limit is {MAX_DOCUMENT_BYTES}; beside release.json ({len(document.metadata)} bytes) "
     return advice + f"{fitting} of {len(costs)} roots fit: update the devices in steps, or sign with fewer keys"
-
-
-def _parse_report(details: Mapping[str, str]) -> Report:
-    code = FailureCode(int(details["code"])) if "code" in details else None
-    return Report(
-        Outcome(details["outcome"]),
-        one_line(details.get("slot", ""), MAX_DETAIL_KEY),
-        one_line(details.get("version", ""), MAX_DETAIL_KEY),
-        code,
-        one_line(details.get("detail", ""), MAX_DETAIL),
-        _bounded(details.get("fallbacks", "0"), 2**31 - 1),
-    )
-
-
-def _bounded(text: str, most: int) -> int:
-    number = int(text[:12])
-    if not 0 <= number <= most:
-        raise ValueError(f"{number} is outside 0 to {most}")
-    return number

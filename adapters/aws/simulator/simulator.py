@@ -21,7 +21,7 @@ from adapters.aws.simulator.device_topics import DeviceTopics
 from adapters.aws.simulator.documents import Documents
 from adapters.aws.simulator.engine import Engine
 from adapters.aws.simulator.front import Front
-from adapters.aws.simulator.http import HttpServer
+from adapters.aws.simulator.http import MotoHandler
 from adapters.aws.simulator.objects import ObjectStore
 from adapters.aws.simulator.placeholders import locate
 from adapters.aws.simulator.registry import Registry, claim, release
@@ -31,6 +31,7 @@ from adapters.aws.simulator.sigv4 import Credentials
 from adapters.aws.simulator.views import DeviceIdentity, ExecutionView, view
 from adapters.simulation.clock import Ticker, VirtualClock
 from adapters.simulation.faults import Faults
+from adapters.simulation.http import HttpServer
 from adapters.simulation.mqtt.connection import Limits
 from adapters.simulation.mqtt.server import ClientAuth, MqttServer, server_tls
 from adapters.simulation.pki import CertificateAuthority, KeyPair
@@ -88,7 +89,9 @@ class AwsSimulator:
         self._engine = Engine(self.clock, self._registry)
         pair = self._authority.server()
         plane = DevicePlane(self._engine, self._documents().fill)
-        self._http = HttpServer(self._front(plane), port=http_port, tls=_http_tls(pair) if tls else None)
+        self._http = HttpServer(
+            self._front(plane), port=http_port, tls=_http_tls(pair) if tls else None, handler=MotoHandler
+        )
         self._mqtt = self._device_side(plane, pair)
         self._ticker = Ticker(self._engine.tick, seconds=_TICK_SECONDS, name="aws-jobs")
 

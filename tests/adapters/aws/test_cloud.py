@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 from adapters.aws import groups, s3
 from adapters.aws.cloud import AwsFleet, device_report
 from adapters.aws.refusals import explained
-from adapters.aws.request import stage_name
 from adapters.clouds import open_fleet
 from adapters.simulation.faults import Effect
 from bridge.errors import UsageError
 from bridge.fleet import DeviceReport, FleetError, LimitError
+from bridge.names import stage_name
 from bridge.release.errors import MalformedRelease
 from bridge.release.report import Outcome, Report
 from bridge.tally import Tally

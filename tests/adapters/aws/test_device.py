@@ -12,11 +12,12 @@ import urllib3
 
 from adapters.aws.device import AwsChannel, open_channel
 from adapters.aws.mqtt import AwsSettings
-from adapters.aws.request import render_request, stage_name
+from adapters.aws.request import render_request
 from adapters.devices import open_channel as open_by_name
 from adapters.simulation.faults import Effect
 from adapters.simulation.pki import CertificateAuthority
 from agent.channel import OfferWithdrawn
+from bridge.names import stage_name
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 from bridge.tally import Tally

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.aws.limits import OTHERS, REQUIRED, TABLE, check_devices, violations
-from adapters.aws.wire import BrokenLimits
+from adapters.violations import BrokenLimits
 
 ARN = "arn:aws:iot:eu-west-1:123456789012:thinggroup/g"
 ROLE = "arn:aws:iam::123456789012:role/presign"

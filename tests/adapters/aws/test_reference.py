@@ -16,10 +16,11 @@ from adapters.aws.request import (
     object_key,
     placeholder,
     render_request,
-    stage_name,
 )
-from adapters.aws.wire import Document, parse_details, parse_document, progress_details, render_document, report_details
+from adapters.aws.wire import Document, parse_document, render_document
 from bridge.fleet import StageOrder
+from bridge.names import stage_name
+from bridge.release.details import parse_details, progress_details, report_details
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 from tests.releases import new_release

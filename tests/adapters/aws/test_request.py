@@ -23,11 +23,11 @@ from adapters.aws.request import (
     parse_tally,
     placeholder,
     render_request,
-    stage_name,
     thing_arn,
 )
 from adapters.aws.wire import render_document
 from bridge.fleet import StageOrder
+from bridge.names import stage_name
 from bridge.tally import Tally
 
 ROLE = "arn:aws:iam::123456789012:role/presign"

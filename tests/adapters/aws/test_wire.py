@@ -10,20 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.aws.wire import (
-    MAX_DETAIL_PAIRS,
-    MAX_DETAIL_VALUE,
     MAX_DOCUMENT_BYTES,
     STATUS,
-    BrokenLimits,
     Document,
     ForeignDocument,
     MalformedDocument,
     check_signed,
+    parse_document,
+    render_document,
+)
+from adapters.violations import BrokenLimits
+from bridge.release.details import (
+    MAX_DETAIL_PAIRS,
+    MAX_DETAIL_VALUE,
     one_line,
     parse_details,
-    parse_document,
     progress_details,
-    render_document,
     report_details,
 )
 from bridge.release.errors import FailureCode
