@@ -7,10 +7,10 @@ CODE := bridge adapters agent
 PROGRAMS := tests benchmarks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fix bench sweep wheel docs clean
+.PHONY: help demo test conformance lint fix bench sweep wheel docs clean
 
 help: ## say what the targets do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Two stages of one environment: the demo needs no developer's tools.
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
@@ -30,6 +30,9 @@ demo: $(VENV)/demo.stamp ## the main job: sign, publish, roll out to 20 simulate
 test: $(VENV)/dev.stamp ## all tests, with coverage
 	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report= $(ARGS)
 	$(BIN)/python -m coverage report --skip-covered --sort=cover --fail-under=93
+
+conformance: $(VENV)/dev.stamp ## the suite that every cloud passes, as a table
+	$(BIN)/python -m tests.conformance --numprocesses auto $(ARGS)
 
 lint: $(VENV)/dev.stamp ## style, types, import contracts
 	$(BIN)/ruff check $(CODE) $(PROGRAMS)

@@ -88,4 +88,8 @@ class Fleet(Protocol):
         """How the devices that did not install ended; the cloud pages, so may be slow."""
 
     def stop(self, key: str, reason: str) -> None:
-        """Withdraw the offer from devices that have not begun; those in the middle finish. Unknown key: nothing."""
+        """Withdraw the offer from devices that have not begun; those in the middle finish. Unknown key: nothing.
+
+        Once nobody is in the middle, what the order took from the cloud (group, job, tags) is given back; where
+        somebody is, that follows at the next call of `stop` or `start`.
+        """

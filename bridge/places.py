@@ -16,8 +16,11 @@ def watched(record: Record) -> Iterator[Place]:
 
 
 def open_places(record: Record) -> tuple[Place, ...]:
-    """The places begun whose order may still be handed to devices, as far as is known."""
-    return tuple(place for place in _begun(record) if _may_change(record, place) and not _is_closed(record, place))
+    """The places begun whose order a fleet still keeps open, as far as is known.
+
+    Also where every device has ended: some clouds hand an order to whoever joins later, until it is stopped.
+    """
+    return tuple(place for place in _begun(record) if not _is_closed(record, place))
 
 
 def vanished(tally: Tally) -> Tally:

@@ -110,6 +110,13 @@ def broken_limits(cloud: str, text: bytes) -> tuple[str, ...]:
     return clouds.check(cloud, text)
 
 
+def simulated_clouds() -> tuple[str, ...]:
+    """The clouds of which there is a simulator."""
+    from adapters import simulators
+
+    return tuple(simulators.SIMULATORS)
+
+
 def start_simulator(cloud: str, directory: Path) -> SimulatedCloud:
     """A running simulator of `cloud`, its certificates in `directory`. Raises: UsageError."""
     from adapters import simulators

@@ -43,6 +43,15 @@ ENVIRONMENTS = (
         ),
     ),
     Environment(
+        extra="device-azure",
+        absent=("boto3", "awscrt", "typer", "sqlalchemy", "rich", "azure.iot.deviceupdate", "azure.storage"),
+        present=("azure.iot.device", "adapters.azure.device", "agent.systemd"),
+        runs=(
+            Run(("otabridge-agent", "--version"), 0, "otabridge-agent 0.1.0"),
+            Run(("otabridge-agent", "--config", "absent.toml", "check"), 2, "absent.toml"),
+        ),
+    ),
+    Environment(
         extra="aws",
         absent=("awscrt", "moto"),
         present=("boto3", "adapters.aws.cloud"),
@@ -50,6 +59,15 @@ ENVIRONMENTS = (
             Run(("otabridge", "--version"), 0, "otabridge 0.1.0"),
             Run(("otabridge", "release", "build", "--help"), 0, "--image"),
             Run(("otabridge-agent", "--version"), 0, "otabridge-agent 0.1.0"),
+        ),
+    ),
+    Environment(
+        extra="azure",
+        absent=("awscrt", "boto3", "moto", "azure.iot.device"),
+        present=("azure.iot.hub", "adapters.azure.cloud"),
+        runs=(
+            Run(("otabridge", "--version"), 0, "otabridge 0.1.0"),
+            Run(("otabridge", "translate", "azure", "absent"), 2, "absent"),
         ),
     ),
 )

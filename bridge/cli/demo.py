@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from bridge.demo.images import IMAGE_BYTES, Images, build, given
 from bridge.demo.result import DemoResult, describe
 from bridge.demo.story import play
 from bridge.errors import UsageError
-from bridge.wiring import start_simulator
+from bridge.wiring import simulated_clouds, start_simulator
 
 INTERRUPTED = 130
 Image = Annotated[tuple[Path, Path] | None, typer.Option(help="OLD NEW: raw images of your own instead of made ones.")]
@@ -31,17 +31,18 @@ def demo(
     *,
     devices: Annotated[int, typer.Option(min=2, max=100, help="How many devices.")] = 20,
     image: Image = None,
-    cloud: Annotated[str, typer.Option(help="Which cloud to simulate.")] = "aws",
+    cloud: Annotated[list[str] | None, typer.Option(help="Cloud to simulate; may be repeated; else all.")] = None,
     keep: Keep = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Roll out a good release to simulated devices, then a bad one.
+    """Roll out a good release to simulated devices in every cloud, then one that is bad for the first cloud's.
 
-    Everything is real but the cloud: keys, signatures, commands, agents. The bad release must stop by itself.
+    Everything is real but the clouds: keys, signatures, commands, agents. The bad release must stop by itself,
+    everywhere.
     """
     try:
         with interruptible(), _folder(keep) as folder:
-            result = _play(folder, cloud, image, devices)
+            result = _play(folder, cloud or simulated_clouds(), image, devices)
     except KeyboardInterrupt:
         messages.show_cursor()  # the progress of a command may have hidden it
         messages.print("\notabridge demo: interrupted; the devices are switched off", markup=False)
@@ -51,15 +52,18 @@ def demo(
         raise typer.Exit(1)
 
 
-def _play(folder: Path, cloud: str, image: tuple[Path, Path] | None, devices: int) -> DemoResult:
-    simulator = start_simulator(cloud, folder / "cloud")
-    try:
+def _play(folder: Path, names: Sequence[str], image: tuple[Path, Path] | None, devices: int) -> DemoResult:
+    if devices < len(set(names)):
+        raise UsageError(f"--devices {devices}: each of the clouds {', '.join(names)} needs one")
+    with ExitStack() as running:
+        clouds = []
+        for name in dict.fromkeys(names):
+            clouds.append(start_simulator(name, folder / "clouds" / name))
+            running.callback(clouds[-1].stop)
         _tell("images: one to start with, an update, a broken one")
         images = given(*image, folder) if image else _made(folder, devices)
         require_room(folder, devices, images.room)
-        return play(folder, simulator, images, devices, _tell)
-    finally:
-        simulator.stop()
+        return play(folder, clouds, images, devices, _tell)
 
 
 def _made(folder: Path, devices: int) -> Images:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,8 @@ class Board:
         self.files = files
         self.boots: list[str] = []
         """The slot of each boot, oldest first."""
+        self.booted_at: list[float] = []
+        """When each of them was, in seconds of the monotonic clock."""
         self._tell = tell
         self._off = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,6 +100,7 @@ class Board:
     def _boot(self) -> None:
         slot = boot(self.files.slots, SystemDisk()).slot
         self.boots.append(str(slot))
+        self.booted_at.append(time.monotonic())
         environment = read_environment(self.files.slots, SystemDisk())
         on_trial = environment is not None and environment.trial is slot
         self._tell(f"{self.name} boots slot {slot}{', on trial' if on_trial else ''}")

@@ -45,7 +45,7 @@ class Playground:
         """Write the configuration and the environment. Raises: OSError."""
         config = self.folder.resolve() / CONFIG
         note = "# Made by `otabridge sim`, anew at each start. `.` the file otabridge-sim.env to use it.\n"
-        config.write_text(note + otabridge_toml(self.cloud, FLEET, str(trust.resolve())))
+        config.write_text(note + otabridge_toml({FLEET: self.cloud}, str(trust.resolve())))
         self.environment.write_text(shell_exports({"OTABRIDGE_CONFIG": str(config), **self.cloud.environment()}))
 
     def register(self, count: int) -> tuple[str, ...]:

@@ -28,7 +28,10 @@ class LedgerLine(msgspec.Struct, frozen=True):
 
 
 class Act(msgspec.Struct, frozen=True):
-    """One rollout of the demo. `slots` counts devices by "slot VERSION"; bytes are those that devices downloaded."""
+    """One rollout of the demo. `slots` counts devices by "FLEET run SLOT VERSION"; bytes are what devices downloaded.
+
+    `stop_seconds`: from the first fallback on a device until every fleet had been told to stop; None without a stop.
+    """
 
     title: str
     state: str
@@ -37,6 +40,7 @@ class Act(msgspec.Struct, frozen=True):
     slots: dict[str, int]
     checks: tuple[Check, ...]
     ledger: tuple[LedgerLine, ...]
+    stop_seconds: float | None = None
 
 
 class DemoResult(msgspec.Struct, frozen=True):
@@ -80,8 +84,10 @@ def _lines(result: DemoResult) -> Iterator[str]:
 def _act_lines(act: Act) -> Iterator[str]:
     yield f"{act.title}: {act.state}"
     yield f"  {act.seconds:.0f} s, {_megabytes(act.downloaded_bytes)} downloaded"
+    if act.stop_seconds is not None:
+        yield f"  every fleet stopped {act.stop_seconds:.1f} s after the first fallback"
     for slot, count in sorted(act.slots.items()):
-        yield f"  {count:3} devices run {slot}"
+        yield f"  {count:3} devices of {slot}"
     for check in act.checks:
         yield f"  {'ok   ' if check.holds else 'FAULT'} {check.what}{'' if check.holds else f': {check.seen}'}"
     yield "  ledger:"

@@ -15,7 +15,9 @@ path = "otabridge.db"
 
 [trust]
 folder = {trust}
+"""
 
+_FLEET = """\
 [fleets.{name}]
 cloud = {cloud}
 {settings}
@@ -30,9 +32,13 @@ cloud = {cloud}
 """
 
 
-def otabridge_toml(cloud: SimulatedCloud, name: str, trust: str) -> str:
-    """An `otabridge.toml` with `cloud` as its one fleet `name`; `trust` is the trust folder."""
-    return _CONFIG.format(trust=toml(trust), name=name, cloud=toml(cloud.cloud), settings=toml_lines(cloud.fleet()))
+def otabridge_toml(fleets: Mapping[str, SimulatedCloud], trust: str) -> str:
+    """An `otabridge.toml` with `fleets` by their names; `trust` is the trust folder."""
+    tables = [
+        _FLEET.format(name=name, cloud=toml(cloud.cloud), settings=toml_lines(cloud.fleet()))
+        for name, cloud in fleets.items()
+    ]
+    return "\n".join([_CONFIG.format(trust=toml(trust)), *tables])
 
 
 def channel_tables(cloud: str, settings: Mapping[str, object]) -> str:

@@ -13,12 +13,11 @@ from bridge.demo.settings import otabridge_toml
 from bridge.simulated import SimulatedCloud
 
 APPROVERS = ("ann", "ben")
-FLEET = "demo"
 
 _ROLLOUT = """\
 name: {name}
 release: {release}
-fleets: [{fleet}]
+fleets: [{fleets}]
 stages:
   - percent: 10
   - percent: 50
@@ -30,12 +29,15 @@ timeout_minutes: 5
 
 
 class Workshop:
-    """Runs `otabridge` in `folder` against the simulated cloud."""
+    """Runs `otabridge` in `folder` against simulated clouds; `fleets` by their names."""
 
-    def __init__(self, folder: Path, cloud: SimulatedCloud) -> None:
+    def __init__(self, folder: Path, fleets: Mapping[str, SimulatedCloud]) -> None:
         self.folder = folder
-        passphrase = {"OTABRIDGE_PASSPHRASE": secrets.token_urlsafe(24)}
-        self.commands = CommandLine(folder, {**cloud.environment(), **passphrase})
+        self.fleets = fleets
+        environment = {"OTABRIDGE_PASSPHRASE": secrets.token_urlsafe(24)}
+        for cloud in fleets.values():
+            environment |= cloud.environment()
+        self.commands = CommandLine(folder, environment)
 
     @property
     def root(self) -> Path:
@@ -52,9 +54,9 @@ class Workshop:
             *("--release-threshold", str(len(APPROVERS)), "--sign", "root.pem", "--out", "trust"),
         )
 
-    def configure(self, cloud: SimulatedCloud) -> None:
-        """Write `otabridge.toml` with the one fleet."""
-        (self.folder / "otabridge.toml").write_text(otabridge_toml(cloud, FLEET, "trust"))
+    def configure(self) -> None:
+        """Write `otabridge.toml` with every fleet."""
+        (self.folder / "otabridge.toml").write_text(otabridge_toml(self.fleets, "trust"))
 
     def make_release(self, image: Path, version: str, sequence: int) -> Path:
         """Build, sign twice, verify; the release's folder."""
@@ -72,7 +74,8 @@ class Workshop:
     def write_rollout(self, name: str, release: Path) -> Path:
         """A rollout file with stages of 10, 50 and 100 per cent and no budget for failures."""
         path = self.folder / f"{name}.yaml"
-        path.write_text(_ROLLOUT.format(name=name, release=json.dumps(str(release)), fleet=FLEET))
+        fleets = ", ".join(self.fleets)
+        path.write_text(_ROLLOUT.format(name=name, release=json.dumps(str(release)), fleets=fleets))
         return path
 
     def apply(self, file: Path, expect: int) -> None:

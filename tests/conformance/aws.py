@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import boto3
@@ -16,9 +18,14 @@ import urllib3
 from botocore.config import Config
 
 from adapters.aws.cloud import AwsFleet, AwsFleetSettings
-from adapters.aws.device import AwsChannel
-from adapters.aws.mqtt import AwsSettings
+from adapters.aws.device import AwsChannel, open_channel
+from adapters.aws.request import document_of, object_key
 from adapters.aws.simulator.simulator import AwsSimulator
+from adapters.aws.wire import render_document
+from adapters.simulation.faults import Effect
+from bridge.fleet import Fleet
+from tests.conformance.cloud import End, Trouble
+from tests.releases import Package
 
 BUCKET = "conformance-artifacts"
 LAUNCHER = Path(__file__).with_name("ministack_on_loopback.py")
@@ -26,20 +33,46 @@ REGION = "eu-west-1"
 ACCOUNT = "000000000000"
 STARTS_WITHIN = 60.0
 POLL = 0.1
+PREFIX = "otabridge"
 FOREIGN = {"version": "1.0", "steps": [{"action": {"name": "reboot", "type": "runHandler", "input": {}}}]}
 """A document of AWS's own device client."""
 
 
+TROUBLES = {
+    Trouble.OFFER_LOST: ("StartNextPendingJobExecution", Effect.LOSE_REPLY),
+    Trouble.OFFER_DROPPED: ("StartNextPendingJobExecution", Effect.DISCONNECT),
+    Trouble.OFFER_THROTTLED: ("StartNextPendingJobExecution", Effect.THROTTLE),
+    Trouble.OFFER_TWICE: ("NotifyNext", Effect.DUPLICATE),
+    Trouble.REPORT_UNHEARD: ("UpdateJobExecution", Effect.LOSE_REQUEST),
+    Trouble.REPORT_LOST: ("UpdateJobExecution", Effect.LOSE_REPLY),
+    Trouble.REPORT_DROPPED: ("UpdateJobExecution", Effect.DISCONNECT),
+    Trouble.REPORT_THROTTLED: ("UpdateJobExecution", Effect.THROTTLE),
+    Trouble.ANY_DROPPED: ("[SUD]*", Effect.DISCONNECT),
+    Trouble.DOWNLOAD_CUT: ("GetObject", Effect.CUT_BODY),
+    Trouble.DOWNLOAD_CORRUPT: ("GetObject", Effect.CORRUPT_BODY),
+    Trouble.DOWNLOAD_EXPIRED: ("GetObject", Effect.EXPIRED),
+    Trouble.DOWNLOAD_REFUSED: ("GetObject", Effect.SERVER_ERROR),
+}
+"""Operations of the simulator, and what happens to them."""
+DOWNLOADS = frozenset(trouble for trouble in Trouble if trouble.name.startswith("DOWNLOAD"))
+SPOILED_AT = 1000
+
+
 class _Aws:
-    """What both have in common: boto3 on one side, awsiotsdk on the other."""
+    """What all have in common: boto3 on one side, awsiotsdk on the other."""
+
+    name = "aws"
+    differences: Mapping[str, str] = {}
+    metadata_downloads = 0
+    patience: Mapping[str, object] = {"reply_seconds": 20, "backoff_seconds": 0.05, "reconnect_seconds": 0.1}
 
     def __init__(self, environment: dict[str, str], role_arn: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         config = Config(s3={"addressing_style": "path"})
         self.iot = boto3.client("iot", config=config)
-        s3 = boto3.client("s3", config=config)
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.s3 = boto3.client("s3", config=config)
+        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         settings = AwsFleetSettings(
             region=REGION,
             bucket=BUCKET,
@@ -47,17 +80,20 @@ class _Aws:
             settle_seconds=0,
             endpoint_url=environment["AWS_ENDPOINT_URL"],
         )
-        self.fleet = AwsFleet("factory", settings)
+        self.fleet: Fleet = AwsFleet("factory", settings)
         self.identities: dict[str, dict[str, object]] = {}
+        self.numbers = itertools.count(1)
 
     def add_group(self, group: str, devices: tuple[str, ...]) -> None:
         self.iot.create_thing_group(thingGroupName=group)
         for device in devices:
             self.iot.add_thing_to_thing_group(thingGroupName=group, thingName=device)
 
+    def settings(self, device: str) -> dict[str, object]:
+        return {"thing": device, "flow_control": False, **self.patience, **self.identities[device]}
+
     def channel(self, device: str) -> AwsChannel:
-        patience = {"reply_seconds": 20, "backoff_seconds": 0.05, "reconnect_seconds": 0.1}
-        return AwsChannel(AwsSettings(thing=device, flow_control=False, **patience, **self.identities[device]))
+        return open_channel(self.settings(device))
 
     def offer_foreign(self, device: str) -> None:
         arn = self.iot.describe_thing(thingName=device)["thingArn"]
@@ -66,9 +102,26 @@ class _Aws:
     def take_back(self, device: str, offer_id: str) -> None:
         self.iot.cancel_job_execution(jobId=offer_id, thingName=device, force=True)
 
+    def disturb(self, trouble: Trouble, device: str, *, skip: int = 0, times: int = 1) -> None:
+        pytest.skip(f"cannot be disturbed: {trouble}, {device}, {skip}, {times}")
+
 
 class AwsSimulatorCloud(_Aws):
-    """The simulator of this project."""
+    """The simulator of this project; also an account whose holder means harm."""
+
+    differences: Mapping[str, str] = {
+        "test_a_newer_release_replaces_the_one_that_is_being_installed": (
+            "jobs of a thing queue up, the newer waits for the older to end"
+        )
+    }
+
+    patience: Mapping[str, object] = {
+        "reply_seconds": 2,
+        "progress_seconds": 1.0,
+        "backoff_seconds": 0.05,
+        "reconnect_seconds": 0.05,
+        "reconnect_most_seconds": 0.5,
+    }
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.simulator = AwsSimulator(folder / "simulator", region=REGION).start()
@@ -83,6 +136,29 @@ class AwsSimulatorCloud(_Aws):
             "key_file": str(identity.key_file),
             "ca_file": str(identity.ca_file),
         }
+
+    def disturb(self, trouble: Trouble, device: str, *, skip: int = 0, times: int = 1) -> None:
+        operation, effect = TROUBLES[trouble]
+        subject = "*" if trouble in DOWNLOADS else device
+        self.simulator.faults.plan(operation, effect, subject, skip=skip, times=times, body_bytes=SPOILED_AT)
+
+    def offer(self, device: str, package: Package, *, roots: Sequence[bytes] = (), body: bytes | None = None) -> str:
+        artifact = package.artifact
+        content = package.files[artifact.name] if body is None else body
+        self.s3.put_object(Bucket=BUCKET, Key=object_key(PREFIX, artifact.sha256, artifact.name), Body=content)
+        place = {"region": REGION, "bucket": BUCKET, "prefix": PREFIX}
+        job = f"harm-{device}-{next(self.numbers)}"
+        self.iot.create_job(
+            jobId=job,
+            targets=[self.simulator.thing_arn(device)],
+            document=render_document(document_of(package.release, package.document, roots, **place)),
+            presignedUrlConfig={"roleArn": self.simulator.role_arn},
+        )
+        return job
+
+    def end(self, device: str, offer: str) -> End:
+        (execution,) = [each for each in self.simulator.executions(offer) if each.thing == device]
+        return End(execution.details.get("outcome", ""), execution.details.get("code", ""))
 
     def stop(self) -> None:
         self.simulator.stop()

@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from agent.channel import Channel
 from bridge.fleet import Fleet
+from tests.releases import Package
+
+SIMULATED = ("aws", "azure")
+"""Clouds that can be disturbed, and whose account can be abused."""
+CLOUDS = (*SIMULATED, "aws-ministack")
+"""Every cloud under test. A module of the suite that names a `CLOUDS` of its own runs over those alone."""
+
+
+class Trouble(StrEnum):
+    """What can go wrong on the way, in words of no cloud."""
+
+    OFFER_LOST = "the answer that holds the offer is lost"
+    OFFER_DROPPED = "the link drops instead of the offer"
+    OFFER_THROTTLED = "too many requests, says the cloud, when asked for an offer"
+    OFFER_TWICE = "the offer is delivered twice"
+    REPORT_UNHEARD = "the report is lost on its way"
+    REPORT_LOST = "the answer to the report is lost"
+    REPORT_DROPPED = "the link drops instead of the answer to the report"
+    REPORT_THROTTLED = "too many requests, says the cloud, to the report"
+    ANY_DROPPED = "the link drops at some message"
+    DOWNLOAD_CUT = "the download stops in its middle"
+    DOWNLOAD_CORRUPT = "one bit of the download flips"
+    DOWNLOAD_EXPIRED = "the download's URL has expired"
+    DOWNLOAD_REFUSED = "the store has a fault of its own"
+
+
+@dataclass(frozen=True)
+class End:
+    """What the cloud holds about an installation on one device: the outcome it was told, and the failure's code."""
+
+    outcome: str
+    code: str
 
 
 class Cloud(Protocol):
     """One fleet with its devices, real SDKs on both sides."""
+
+    name: str
+    """The cloud's name in configurations."""
+    differences: Mapping[str, str]
+    """Tests of the suite that do not hold here, by name, each with the reason that lies in the cloud itself."""
+
+    metadata_downloads: int
+    """Files that a device downloads before the artifact itself."""
 
     @property
     def fleet(self) -> Fleet:
@@ -21,6 +64,9 @@ class Cloud(Protocol):
     def add_group(self, group: str, devices: tuple[str, ...]) -> None:
         """Make one of the cloud's own groups."""
 
+    def settings(self, device: str) -> Mapping[str, object]:
+        """The device's fields of `[channel.NAME]`, impatient as tests are."""
+
     def channel(self, device: str) -> Channel:
         """A new line of the device, as after a restart of its agent."""
 
@@ -30,5 +76,21 @@ class Cloud(Protocol):
     def take_back(self, device: str, offer_id: str) -> None:
         """Somebody ends the offer for this device by force, behind otabridge's back."""
 
+    def disturb(self, trouble: Trouble, device: str, *, skip: int = 0, times: int = 1) -> None:
+        """Plan a trouble, after `skip` chances that pass unharmed; skips the test where nothing can be planned."""
+
     def stop(self) -> None:
         """End everything that was started."""
+
+
+class Account(Protocol):
+    """Whoever holds the cloud account, and uses it against the owner of the devices."""
+
+    def offer(self, device: str, package: Package, *, roots: Sequence[bytes] = (), body: bytes | None = None) -> str:
+        """Offer whatever `package` says, in the cloud's own way, with `body` in the place of the artifact's bytes.
+
+        Returns a name for `end`.
+        """
+
+    def end(self, device: str, offer: str) -> End:
+        """What the device said to that offer."""

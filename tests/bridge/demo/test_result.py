@@ -16,7 +16,7 @@ def result(*, holds: bool) -> DemoResult:
         state="completed",
         seconds=12.4,
         downloaded_bytes=3_000_000,
-        slots={"slot b 2.0.0": 2},
+        slots={"demo-eu run slot b 2.0.0": 2},
         checks=(Check("every device runs slot b", holds=holds, seen="{'a': 2}"),),
         ledger=(LedgerLine("2026-11-23T01:40:57.705445Z", "controller", "advanced", REASON),),
     )
@@ -31,7 +31,7 @@ def test_the_text_tells_figures_checks_and_ledger():
         "\n"
         "good release: completed\n"
         "  12 s, 3.0 MB downloaded\n"
-        "    2 devices run slot b 2.0.0\n"
+        "    2 devices of demo-eu run slot b 2.0.0\n"
         "  ok    every device runs slot b\n"
         "  ledger:\n"
         "    01:40:57 advanced: stage 1 ended: 2 of 2 devices\n"
@@ -56,3 +56,11 @@ def test_programs_get_whole_times_and_a_schema():
 
     assert document["schema"] == 1
     assert document["acts"][0]["ledger"][0]["time"] == "2026-11-23T01:40:57.705445Z"
+
+
+def test_a_stop_is_told_with_its_latency():
+    """From the first device that fell back to the last fleet that was told."""
+    stopped = msgspec.structs.replace(result(holds=True).acts[0], state="stopped", stop_seconds=1.26)
+    text = describe(msgspec.structs.replace(result(holds=True), acts=(stopped,)))
+
+    assert "  every fleet stopped 1.3 s after the first fallback" in text

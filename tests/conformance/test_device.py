@@ -1,0 +1,116 @@
+"""The whole agent against each cloud: one update from the offer to the report, whatever happens on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from agent import wiring
+from agent.slots import Slot
+from tests.conformance.bench import OLD, Bench
+from tests.conformance.cloud import SIMULATED, Account, Cloud, End, Trouble
+from tests.releases import Package
+
+CLOUDS = SIMULATED
+
+YEAR = dt.timedelta(days=365)
+
+
+@dataclass
+class Site:
+    """A device on the bench, and the account that offers it releases."""
+
+    bench: Bench
+    cloud: Cloud
+    account: Account
+    device: str
+
+    def update(self, package: Package) -> End:
+        """Offer `package`, let agent and firmware do their work; what the cloud was told."""
+        offer = self.account.offer(self.device, package)
+        self.bench.run_to_end()
+        return self.account.end(self.device, offer)
+
+
+@pytest.fixture
+def site(cloud, key, tmp_path, monkeypatch) -> Site:
+    """One device, connected to each cloud in turn."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test run keeps its own handlers
+    monkeypatch.chdir(tmp_path)
+    device = f"site-{key}"
+    cloud.add_device(device)
+    bench = Bench(tmp_path)
+    bench.build(cloud.name, cloud.settings(device))
+    return Site(bench, cloud, cloud, device)
+
+
+def assert_runs(site: Site, package: Package) -> None:
+    """The other slot holds the release and is the default."""
+    assert site.bench.default is Slot.B
+    assert site.bench.content(Slot.B).startswith(package.image)
+
+
+def test_a_release_is_installed_proved_and_reported(site):
+    """The main way."""
+    package = site.bench.package(2)
+
+    assert site.update(package) == End("installed", "")
+    assert_runs(site, package)
+
+
+HEALED = [Trouble.DOWNLOAD_CUT, Trouble.DOWNLOAD_EXPIRED, Trouble.DOWNLOAD_REFUSED]
+
+
+@pytest.mark.parametrize("trouble", HEALED)
+def test_a_broken_download_is_gone_on_with(site, trouble):
+    """A cut, an expired URL, a fault of the store: asked again, and the release is installed."""
+    package = site.bench.package(2)
+    site.cloud.disturb(trouble, site.device, skip=site.cloud.metadata_downloads)
+
+    assert site.update(package) == End("installed", "")
+    assert_runs(site, package)
+
+
+def test_a_corrupt_download_is_never_booted(site):
+    """One flipped bit: refused with the reason, and the old slot stays."""
+    package = site.bench.package(2)
+    site.cloud.disturb(Trouble.DOWNLOAD_CORRUPT, site.device, skip=site.cloud.metadata_downloads, times=99)
+
+    end = site.update(package)
+
+    assert end.outcome in {"rejected", "failed"}
+    assert end.code in {"105", "200"}
+    assert site.bench.content(Slot.A).startswith(OLD)
+    site.bench.assert_old_slot_boots(Slot.A)
+
+
+@pytest.mark.parametrize("years", [-1, 1])
+def test_a_clock_that_is_wrong_by_a_year_does_not_hinder_an_update(site, monkeypatch, years):
+    """Devices without a battery wake up in the wrong year; a release that is good then too is installed."""
+    set_clock(monkeypatch, years)
+    package = site.bench.package(2)
+
+    assert site.update(package) == End("installed", "")
+    assert_runs(site, package)
+
+
+def test_a_clock_that_is_ahead_refuses_what_has_expired_by_it(site, monkeypatch):
+    """Expiry is judged by the device's own clock, and the cloud learns why."""
+    set_clock(monkeypatch, 1)
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(days=30)
+
+    assert site.update(site.bench.package(2, expires=soon)) == End("rejected", "102")
+    site.bench.assert_old_slot_boots(Slot.A)
+
+
+def set_clock(monkeypatch, years: int) -> None:
+    """The agent's clock, which the device's owner forgot to set."""
+
+    def now(zone: dt.tzinfo) -> dt.datetime:
+        return dt.datetime.now(zone) + years * YEAR
+
+    monkeypatch.setattr(wiring, "datetime", SimpleNamespace(now=now))
