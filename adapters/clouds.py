@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 from bridge.errors import UsageError
 from bridge.fleet import Fleet
+from bridge.translation import Translation
 
 Settings = Mapping[str, object]
-Parts = Mapping[str, object]
-"""What a cloud would be sent, by name, as JSON values; the last part is the call itself, those before go into it."""
-Chosen = TypeVar("Chosen")
+Opener = Callable[[str, Settings], Fleet]
 
 
 def open_fleet(cloud: str, name: str, settings: Settings) -> Fleet:
@@ -20,31 +18,13 @@ def open_fleet(cloud: str, name: str, settings: Settings) -> Fleet:
     Raises:
         UsageError: an unknown cloud, one whose SDK is not installed, or a field that is wrong.
     """
-    return _choose(FLEETS, cloud, f"fleet {name}: ")(name, settings)
+    return _choose(cloud, f"fleet {name}: ")(name, settings)
 
 
-def translate(cloud: str, release: bytes, roots: tuple[bytes, ...], options: Settings) -> Parts:
-    """What `cloud` would be sent for one stage of `release` (a whole `release.json`); nothing is called.
-
-    Raises:
-        UsageError: an unknown cloud, or an option that is missing or wrong; ReleaseError; LimitError.
-    """
-    return _choose(TRANSLATIONS, cloud, "translate: ")(release, roots, options)
-
-
-def check(cloud: str, text: bytes) -> tuple[str, ...]:
-    """Every limit of `cloud` that `text`, a file that anybody wrote for it, breaks; a sentence each.
-
-    Raises:
-        UsageError: an unknown cloud, or no JSON object at all.
-    """
-    return _choose(CHECKS, cloud, "translate: ")(text)
-
-
-def _choose(table: Mapping[str, Callable[[], Chosen]], cloud: str, where: str) -> Chosen:
-    chosen = table.get(cloud)
+def _choose(cloud: str, where: str) -> Opener:
+    chosen = FLEETS.get(cloud)
     if chosen is None:
-        raise UsageError(f"{where}no cloud is named {cloud!r}; there is {', '.join(table)}")
+        raise UsageError(f"{where}no cloud is named {cloud!r}; there is {', '.join(FLEETS)}")
     try:
         return chosen()
     except ModuleNotFoundError as error:
@@ -53,26 +33,30 @@ def _choose(table: Mapping[str, Callable[[], Chosen]], cloud: str, where: str) -
         ) from error
 
 
-def _aws_fleet() -> Callable[[str, Settings], Fleet]:
+def _aws_fleet() -> Opener:
     from adapters.aws.cloud import open_fleet as opened
 
     return opened
 
 
-def _aws_translation() -> Callable[[bytes, tuple[bytes, ...], Settings], Parts]:
-    from adapters.aws.translation import translate as translated
+def _azure_fleet() -> Opener:
+    from adapters.azure.cloud import open_fleet as opened
 
-    return translated
-
-
-def _aws_check() -> Callable[[bytes], tuple[str, ...]]:
-    from adapters.aws.translation import check as checked
-
-    return checked
+    return opened
 
 
-FLEETS: Mapping[str, Callable[[], Callable[[str, Settings], Fleet]]] = {"aws": _aws_fleet}
-TRANSLATIONS: Mapping[str, Callable[[], Callable[[bytes, tuple[bytes, ...], Settings], Parts]]] = {
-    "aws": _aws_translation
-}
-CHECKS: Mapping[str, Callable[[], Callable[[bytes], tuple[str, ...]]]] = {"aws": _aws_check}
+def _aws_translation() -> Translation:
+    from adapters.aws import translation
+
+    return translation
+
+
+def _azure_translation() -> Translation:
+    from adapters.azure import translation
+
+    return translation
+
+
+FLEETS: Mapping[str, Callable[[], Opener]] = {"aws": _aws_fleet, "azure": _azure_fleet}
+TRANSLATIONS: Mapping[str, Callable[[], Translation]] = {"aws": _aws_translation, "azure": _azure_translation}
+"""Need no SDK: they are pure."""

@@ -34,4 +34,10 @@ def _aws(settings: Settings) -> Channel:
     return opened(settings)
 
 
-OPENERS: Mapping[str, Callable[[Settings], Channel]] = {"aws": _aws}
+def _azure(settings: Settings) -> Channel:
+    from adapters.azure.device import open_channel as opened
+
+    return opened(settings)
+
+
+OPENERS: Mapping[str, Callable[[Settings], Channel]] = {"aws": _aws, "azure": _azure}

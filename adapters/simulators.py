@@ -41,4 +41,10 @@ def _aws() -> ModuleType:
     return simulated
 
 
-SIMULATORS: Mapping[str, Callable[[], ModuleType]] = {"aws": _aws}
+def _azure() -> ModuleType:
+    from adapters.azure import simulated
+
+    return simulated
+
+
+SIMULATORS: Mapping[str, Callable[[], ModuleType]] = {"aws": _aws, "azure": _azure}

@@ -63,10 +63,23 @@ class StateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChannelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which cloud, and the table that its adapter reads."""
+    """Which cloud, or which clouds, and the tables that their adapters read: one for each name."""
 
-    cloud: Text
-    settings: Table = {}
+    cloud: Text | None = None
+    clouds: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=8)] | None = None
+    tables: dict[str, Table] = {}
+
+    def __post_init__(self) -> None:
+        if (self.cloud is None) == (self.clouds is None):
+            what = "both cloud and clouds are given" if self.cloud is not None else "no cloud is named"
+            raise ValueError(f'{what}; write either cloud = "NAME" or clouds = ["NAME", "OTHER"]')
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"clouds names one twice: {', '.join(self.names)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The clouds that offer releases, one or several."""
+        return self.clouds if self.clouds is not None else (self.cloud or "",)
 
 
 class Proxies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,18 +155,43 @@ def _read(path: Path) -> Table:
 
 
 def _channel(document: Table, path: Path) -> Table:
-    """The `channel` table with the chosen cloud's own table, which only its adapter understands, as `settings`."""
+    """The `channel` table with the tables of the clouds, which only their adapters understand, in `tables`.
+
+    What names no cloud properly is left for the structure to refuse.
+    """
     channel = document.get("channel")
-    if not isinstance(channel, dict) or not isinstance(cloud := channel.get("cloud"), str):
+    if not isinstance(channel, dict):
         return {}
-    settings = channel.get(cloud, {})
-    extra = sorted(set(channel) - {"cloud", cloud})
-    if extra or not isinstance(settings, dict):
-        raise ConfigError(
-            f"{path}: channel.{extra[0] if extra else cloud} is not understood; "
-            f"beside channel.cloud = {cloud!r} there is one table, [channel.{cloud}]"
-        )
-    return {"channel": {"cloud": cloud, "settings": _with_absolute_files(settings, path.parent)}}
+    names = _clouds(channel)
+    if names is None:
+        return {"channel": {name: value for name, value in channel.items() if not isinstance(value, dict)}}
+    chosen = {name: channel[name] for name in ("cloud", "clouds") if name in channel}
+    tables = {name: table for name, table in channel.items() if name not in chosen}
+    _require_tables(tables, names, path, all_needed="clouds" in chosen)
+    settings = {name: _with_absolute_files(tables.get(name, {}), path.parent) for name in names}
+    return {"channel": {**chosen, "tables": settings}}
+
+
+def _clouds(channel: Table) -> list[str] | None:
+    """The clouds that the table names; None when it does not name them as it should."""
+    cloud, clouds = channel.get("cloud"), channel.get("clouds")
+    if isinstance(cloud, str) and clouds is None:
+        return [cloud]
+    if cloud is None and isinstance(clouds, list) and all(isinstance(name, str) for name in clouds):
+        return clouds
+    return None
+
+
+def _require_tables(tables: Mapping[str, object], names: list[str], path: Path, *, all_needed: bool) -> None:
+    field = f"channel.clouds = {names!r}" if all_needed else f"channel.cloud = {names[0]!r}"
+    wanted = ", ".join(f"[channel.{name}]" for name in names)
+    wrong = [name for name, table in tables.items() if name not in names or not isinstance(table, dict)]
+    if wrong:
+        count = "one table" if len(names) == 1 else "one table for each"
+        raise ConfigError(f"{path}: channel.{min(wrong)} is not understood; beside {field} there is {count}, {wanted}")
+    missing = [name for name in names if name not in tables]
+    if all_needed and missing:
+        raise ConfigError(f"{path}: channel.{missing[0]} is missing; {field} needs a table for each, {wanted}")
 
 
 def _with_absolute_files(settings: Mapping[str, object], folder: Path) -> Table:

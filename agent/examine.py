@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from agent.config import AgentConfig, ConfigError
 from agent.disk import SystemDisk
 from agent.printing import Finding
 from agent.slots import BootLoader, Slot
-from agent.wiring import Agent, build, firmware_of, identity_of
+from agent.wiring import Agent, build, firmware_of, identity_of, open_cloud
 from bridge.release.errors import OtabridgeError, SlotError
 from bridge.release.trust import Trust
 
@@ -51,8 +52,8 @@ def _whole(config: AgentConfig, *, online: bool) -> Iterator[Finding]:
         return
     yield _finding("journal", partial(_journal, agent))
     yield _finding("channel", partial(_channel, agent))
-    if online:
-        yield _finding("cloud", partial(_cloud, agent))
+    for cloud in config.channel.names if online else ():
+        yield _finding("cloud" if config.channel.cloud else f"cloud {cloud}", partial(_cloud, config, cloud))
 
 
 def _finding(subject: str, look: Callable[[], str]) -> Finding:
@@ -108,12 +109,11 @@ def _journal(agent: Agent) -> str:
 
 def _channel(agent: Agent) -> str:
     agent.uplink.open()
-    return agent.config.channel.cloud
+    return ", ".join(agent.config.channel.names)
 
 
-def _cloud(agent: Agent) -> str:
-    try:
-        offer = agent.uplink.next_offer(ONLINE_SECONDS)
-    finally:
-        agent.uplink.close()
+def _cloud(config: AgentConfig, cloud: str) -> str:
+    """Each cloud is asked by itself: one that is down is a fault, however well another does."""
+    with closing(open_cloud(config, cloud)) as channel:
+        offer = channel.next_offer(ONLINE_SECONDS)
     return "connected, no offer" if offer is None else f"connected, offer {offer.id}"

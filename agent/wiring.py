@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from adapters.devices import open_channel
+from adapters.devices import OPENERS, open_channel
 from agent.board import CommandBoard
 from agent.bootloaders.file import FileBootLoader
 from agent.channel import Channel
+from agent.channels import Channels, SoleChannel
 from agent.config import AgentConfig, ConfigError, DownloadSettings, SlotSettings
 from agent.connections import Connections
 from agent.disk import Disk, SystemDisk
@@ -23,7 +24,7 @@ from agent.fetch import HttpDownload, Limits
 from agent.folder import FolderDownload
 from agent.health import CommandHealth
 from agent.heartbeat import BeatingDisk, Heartbeat
-from agent.journal import Journal
+from agent.journal import Journal, JournalError
 from agent.judgement import running_version
 from agent.link import Links
 from agent.notify import Notifier, watchdog_seconds
@@ -79,7 +80,7 @@ def build(config: AgentConfig, *, from_folder: bool = False) -> Agent:
     disk = BeatingDisk(SystemDisk(), heartbeat.beat)
     firmware = firmware_of(config.slots, disk)
     identity, journal = identity_of(config), config.state.directory / JOURNAL
-    uplink = Uplink(lambda: _open_channel(config), silent=from_folder)
+    uplink = Uplink(lambda: _open_channel(config, lambda: _begun(disk, journal)), silent=from_folder)
     download = FolderDownload(timing) if from_folder else _http(config, timing)
     health = CommandHealth(config.health, timing, lambda: _facts(identity, firmware.boots, disk, journal))
     ports = Ports(
@@ -159,11 +160,18 @@ class ReachableHealth:
         return self._health.prove(names)
 
 
-def _open_channel(config: AgentConfig) -> Channel:
+def open_cloud(config: AgentConfig, cloud: str) -> Channel:
+    """The channel to one of the clouds that `config` names. Raises: UnopenedChannel."""
     try:
-        return open_channel(config.channel.cloud, config.channel.settings)
+        return open_channel(cloud, config.channel.tables[cloud])
     except ChannelError as error:
         raise UnopenedChannel(str(error)) from error
+
+
+def _open_channel(config: AgentConfig, begun: Callable[[], str]) -> Channel:
+    if config.channel.cloud is not None:
+        return SoleChannel(config.channel.cloud, open_cloud(config, config.channel.cloud), OPENERS)
+    return Channels({cloud: open_cloud(config, cloud) for cloud in config.channel.names}, begun)
 
 
 def _http(config: AgentConfig, timing: Timing) -> Download:
@@ -193,6 +201,15 @@ def _facts(identity: Identity, boots: BootLoader, disk: Disk, journal: Path) -> 
         "OTABRIDGE_SLOT_DEVICE": str(boots.device(running)),
         "OTABRIDGE_RELEASE_VERSION": running_version(identity, _record(disk, journal), running) or "",
     }
+
+
+def _begun(disk: Disk, journal: Path) -> str:
+    """The offer that the journal holds; an unusable journal holds none, and the engine says so."""
+    try:
+        update = _record(disk, journal).update
+    except JournalError:
+        return ""
+    return "" if update is None else update.offer
 
 
 def _record(disk: Disk, path: Path) -> Record:

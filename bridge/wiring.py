@@ -6,13 +6,13 @@ import getpass
 import math
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from bridge.config import Config, Settings
+from bridge.config import Config
 from bridge.controller import Controller, OpenFleet, Wait
 from bridge.fleet import Fleet
 from bridge.folder import Examination, Step, examine
@@ -21,6 +21,7 @@ from bridge.release.trust import Trust
 from bridge.roots import read_trust
 from bridge.simulated import SimulatedCloud
 from bridge.store import Store
+from bridge.translation import Translation
 
 
 def open_fleet(config: Config, name: str) -> Fleet:
@@ -96,18 +97,11 @@ def open_controller(config: Config, progress: Progress | None = None) -> Control
     return Controller(open_store(config), fleet_opener(config), publisher, utc_now, actor())
 
 
-def translate(cloud: str, release: bytes, roots: tuple[bytes, ...], options: Settings) -> Settings:
-    """What `cloud` would be sent for one stage of `release`. Raises: UsageError, ReleaseError, LimitError."""
+def translations() -> Mapping[str, Translation]:
+    """What each cloud can be told in its own words, by the cloud's name; needs no SDK."""
     from adapters import clouds
 
-    return clouds.translate(cloud, release, roots, options)
-
-
-def broken_limits(cloud: str, text: bytes) -> tuple[str, ...]:
-    """Every limit of `cloud` that the file `text` breaks, a sentence each. Raises: UsageError."""
-    from adapters import clouds
-
-    return clouds.check(cloud, text)
+    return {cloud: load() for cloud, load in clouds.TRANSLATIONS.items()}
 
 
 def simulated_clouds() -> tuple[str, ...]:

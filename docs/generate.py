@@ -18,6 +18,8 @@ import typer
 
 from adapters.aws.cloud import AwsFleetSettings
 from adapters.aws.mqtt import AwsSettings
+from adapters.azure.fleet_settings import AzureFleetSettings
+from adapters.azure.settings import AzureSettings
 from bridge import config
 from bridge.cli.app import app
 
@@ -26,7 +28,9 @@ TABLES = (
     ("`[store]`", config.StoreConfig),
     ("`[trust]`", config.TrustConfig),
     ('`[fleets.NAME]` where `cloud = "aws"`', AwsFleetSettings),
+    ('`[fleets.NAME]` where `cloud = "azure"`', AzureFleetSettings),
     ("`[channel.aws]` of the agent's configuration", AwsSettings),
+    ("`[channel.azure]` of the agent's configuration", AzureSettings),
 )
 EXAMPLE = re.compile(r"(?m)\n((?:^    .*\n|^\n(?=    ))+)")
 NOTE = "<!-- Made by `make docs` from the code; edit the code. -->\n"

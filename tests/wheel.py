@@ -39,7 +39,7 @@ ENVIRONMENTS = (
         runs=(
             Run(("otabridge-agent", "--version"), 0, "otabridge-agent 0.1.0"),
             Run(("otabridge-agent", "--config", "absent.toml", "check"), 2, "absent.toml"),
-            Run(("otabridge", "--help"), 2, "pip install 'otabridge[aws]'"),
+            Run(("otabridge", "--help"), 2, "pip install 'otabridge[aws,azure]'"),
         ),
     ),
     Environment(

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
-from adapters.aws.limits import check_request, violations
-from adapters.aws.request import JobRequest, describe_offer, document_of, group_arn, render_request, thing_arn
+from adapters.aws.device_client import Download, Installation, is_meant, render
+from adapters.aws.device_client import violations as device_client_violations
+from adapters.aws.limits import MAX_COMMENT, check_request, violations
+from adapters.aws.request import (
+    JobRequest,
+    describe_offer,
+    document_of,
+    group_arn,
+    object_key,
+    placeholder,
+    render_request,
+    thing_arn,
+)
 from adapters.aws.wire import parse_document, render_document
 from adapters.violations import BrokenLimits, Violation
 from bridge.errors import UsageError
 from bridge.fleet import LimitError
 from bridge.names import stage_name
+from bridge.release.details import one_line
 from bridge.release.errors import ReleaseError
 from bridge.release.manifest import parse
 from bridge.release.trust import read_release
+from bridge.translation import NamedFile, option_name, read_options
 
 MOST_FAULTS = 50
-ACCOUNT = r"^\d{12}\Z"
+REGION = r"^[a-z]{2}(-[a-z]+)+-\d\Z"
+BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z"
+Names = tuple[str, ...]
+Files = tuple[NamedFile, ...]
+Account = Annotated[str, msgspec.Meta(pattern=r"^\d{12}\Z")]
+Style = Literal["otabridge", "device-client"]
+YesNo = Literal["yes", "no"]
 _CARRIER: Mapping[str, object] = {
     "jobId": "check",
     "targets": ["arn:aws:iot:eu-west-1:000000000000:thing/check"],
@@ -31,26 +51,34 @@ _CARRIER: Mapping[str, object] = {
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The options of the command; `thing` and `group` are names, for which `account` is needed, or whole ARNs."""
 
-    stage: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    region: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d\Z")]
-    bucket: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")]
-    role_arn: str
-    thing: tuple[str, ...] = ()
-    group: tuple[str, ...] = ()
-    account: Annotated[str, msgspec.Meta(pattern=ACCOUNT)] | None = None
-    prefix: str = "otabridge"
-    timeout_minutes: int = 60
+    stage: Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="Key of the stage; names the job.")]
+    region: Annotated[str, msgspec.Meta(pattern=REGION, description="The fleet's region.")]
+    bucket: Annotated[str, msgspec.Meta(pattern=BUCKET, description="Where the artifacts lie.")]
+    role_arn: Annotated[str, msgspec.Meta(description="Role that signs downloads.")]
+    thing: Annotated[Names, msgspec.Meta(description="Target device, name or ARN; may be repeated.")] = ()
+    group: Annotated[Names, msgspec.Meta(description="Target group, name or ARN; may be repeated.")] = ()
+    account: Annotated[Account | None, msgspec.Meta(description="Account, to turn names into ARNs.")] = None
+    prefix: Annotated[str, msgspec.Meta(description="Folder of the artifacts in the bucket.")] = "otabridge"
+    timeout_minutes: Annotated[int, msgspec.Meta(description="Minutes that one device may take.")] = 60
+    style: Annotated[Style, msgspec.Meta(description="For whose agent: otabridge's, or device-client.")] = "otabridge"
+    file: Annotated[
+        Files, msgspec.Meta(description="device-client: a file instead of a release; may be repeated.")
+    ] = ()
+    handler: Annotated[str, msgspec.Meta(description="device-client: the script on the device that installs.")] = ""
+    arguments: Annotated[Names, msgspec.Meta(description="device-client: an argument for it; may be repeated.")] = ()
+    directory: Annotated[
+        str, msgspec.Meta(pattern="^/", description="device-client: where files go on the device.")
+    ] = "/var/tmp"  # noqa: S108 - on the device, where AWS's own samples put them
+    run_as: Annotated[str, msgspec.Meta(description="device-client: user that downloads and installs.")] = ""
+    compare: Annotated[YesNo, msgspec.Meta(description="device-client: no for a client without runCommand.")] = "yes"
 
 
-def translate(release: bytes, roots: tuple[bytes, ...], options: Mapping[str, object]) -> dict[str, object]:
+def translate(release: bytes | None, roots: tuple[bytes, ...], options: Mapping[str, object]) -> dict[str, object]:
     """`document`, the job document, and, given a target, `input`, the input of CreateJob that carries it as text.
 
     Raises: UsageError; LimitError, with every limit that is broken; ReleaseError.
     """
-    try:
-        chosen = msgspec.convert(options, Options)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"translate aws: {error}") from error
+    chosen = read_options("aws", options, Options)
     try:
         document = _document(release, roots, chosen)
         parts: dict[str, object] = {"document": msgspec.json.decode(document)}
@@ -69,7 +97,7 @@ def check(text: bytes) -> tuple[str, ...]:
     if "jobId" in value or "targets" in value:
         return _some((*map(str, violations(value)), *_document_faults(value.get("document"))))
     carrier = {**_CARRIER, "document": text.decode()}
-    return _some((*map(str, violations(carrier)), *_schema_faults(value)))
+    return _some((*map(str, violations(carrier)), *_agent_faults(value)))
 
 
 def _decode(text: bytes) -> object:
@@ -85,12 +113,41 @@ def _some(faults: tuple[str, ...]) -> tuple[str, ...]:
     return faults if left <= 0 else (*faults[:MOST_FAULTS], f"and {left} more")
 
 
-def _document(release: bytes, roots: tuple[bytes, ...], options: Options) -> str:
+def _document(release: bytes | None, roots: tuple[bytes, ...], options: Options) -> str:
+    if options.style == "device-client":
+        return _device_client_document(release, options)
+    given = [name for name in ("file", "handler", "arguments", "run_as") if getattr(options, name)]
+    if given:
+        raise UsageError(f"translate aws: {option_name(given[0])} goes with --style device-client")
+    if release is None:
+        raise UsageError("translate aws: name a release")
     place = {"region": options.region, "bucket": options.bucket, "prefix": options.prefix}
     return render_document(document_of(parse(read_release(release).signed), release, roots, **place))
 
 
-def _input(release: bytes, options: Options, document: str) -> dict[str, object]:
+def _device_client_document(release: bytes | None, options: Options) -> str:
+    if not options.handler:
+        raise UsageError("translate aws: --handler is missing: the script in the device's handler directory to run")
+    if (release is None) == (not options.file):
+        raise UsageError("translate aws: name a release, or files with --file, and not both")
+    downloads = [_download(each, options) for each in options.file or _artifacts(release)]
+    installation = Installation(options.handler, options.arguments, options.run_as, options.compare == "yes")
+    document = msgspec.json.encode(render(downloads, installation)).decode()
+    check_request({**_CARRIER, "document": document})
+    return document
+
+
+def _artifacts(release: bytes | None) -> tuple[NamedFile, ...]:
+    artifacts = parse(read_release(release or b"").signed).artifacts
+    return tuple(NamedFile(each.name, each.length, each.sha256) for each in artifacts)
+
+
+def _download(file: NamedFile, options: Options) -> Download:
+    url = placeholder(options.region, options.bucket, object_key(options.prefix, file.sha256, file.name))
+    return Download(url, posixpath.join(options.directory, file.name), file.sha256)
+
+
+def _input(release: bytes | None, options: Options, document: str) -> dict[str, object]:
     request = render_request(
         JobRequest(
             job_id=stage_name(options.stage),
@@ -98,11 +155,17 @@ def _input(release: bytes, options: Options, document: str) -> dict[str, object]
             document=document,
             role_arn=options.role_arn,
             timeout_minutes=options.timeout_minutes,
-            description=describe_offer(options.stage, release, parse(read_release(release).signed)),
+            description=_description(release, options),
         )
     )
     check_request(request)
     return request
+
+
+def _description(release: bytes | None, options: Options) -> str:
+    if release is None:
+        return one_line(f"{', '.join(each.name for each in options.file)} for {options.stage}", MAX_COMMENT)
+    return describe_offer(options.stage, release, parse(read_release(release).signed))
 
 
 def _targets(options: Options) -> tuple[str, ...]:
@@ -119,9 +182,16 @@ def _document_faults(document: object) -> tuple[str, ...]:
     if not isinstance(document, str):
         return ()
     try:
-        return _schema_faults(msgspec.json.decode(document))
+        return _agent_faults(msgspec.json.decode(document))
     except (msgspec.DecodeError, RecursionError):
         return ()
+
+
+def _agent_faults(value: object) -> tuple[str, ...]:
+    """What the agent that the document is for would reject it for."""
+    if isinstance(value, dict) and is_meant(value):
+        return tuple(map(str, device_client_violations(value)))
+    return _schema_faults(value)
 
 
 def _schema_faults(value: object) -> tuple[str, ...]:

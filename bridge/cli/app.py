@@ -25,12 +25,12 @@ app = typer.Typer(
 )
 app.command(name="demo")(demo.demo)
 app.command(name="sim")(sim.sim)
-app.command(name="translate")(translate.translate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(root.app, name="root")
 app.add_typer(release.app, name="release")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(fleet.app, name="fleet")
+app.add_typer(translate.app, name="translate")
 
 
 @app.callback()

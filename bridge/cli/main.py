@@ -8,7 +8,7 @@ from bridge.release.errors import OtabridgeError
 
 NO_CONTROL_PLANE = (
     "otabridge: this installation holds the device agent only (the command otabridge-agent).\n"
-    "For the control plane install otabridge with the extra of your cloud: pip install 'otabridge[aws]'"
+    "For the control plane install otabridge with the extra of your cloud, or both: pip install 'otabridge[aws,azure]'"
 )
 
 

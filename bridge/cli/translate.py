@@ -1,11 +1,13 @@
-"""`otabridge translate`: what a cloud would be sent for one stage, for people who create it with other tools.
+"""`otabridge translate CLOUD`: what a cloud would be sent for one stage, for people who create it with other tools.
 
 Nothing is called. The options that a cloud needs are the cloud's own; its adapter checks them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import Signature
 from pathlib import Path
 from typing import Annotated
 
@@ -13,57 +15,69 @@ import msgspec
 import typer
 
 from bridge import wiring
+from bridge.cli.cloud_options import fields_of, parameters_of, values_of
 from bridge.cli.console import Output, OutputOption, show
 from bridge.errors import UsageError
 from bridge.files import read_bounded
 from bridge.folder import read_document
 from bridge.roots import has_roots, read_trust
+from bridge.translation import Parts, Translation
 
 MAX_CHECKED = 256 * 1024
 DEFAULT_TRUST = Path("trust")
 
+app = typer.Typer(
+    help="Print one stage in a cloud's own words, or check what somebody else wrote for that cloud.",
+    no_args_is_help=True,
+)
+
+
+class Command:
+    """`otabridge translate CLOUD`, as typer takes it: the options of every cloud, then this one's own."""
+
+    def __init__(self, cloud: str, translation: Translation) -> None:
+        self._fields = fields_of(translation.Options)
+        self._act: Callable[..., None] = partial(translate, cloud, translation)
+        shared = Signature.from_callable(translate, eval_str=True).parameters
+        parameters = [*[shared[name] for name in SHARED], *parameters_of(translation.Options)]
+        self.__signature__ = Signature(parameters)
+        self.__annotations__ = {each.name: each.annotation for each in parameters}
+        self.__name__ = cloud
+        self.__doc__ = f"Print one stage in the words of {cloud}, or check what somebody else wrote for it."
+
+    def __call__(self, **given: object) -> None:
+        """Run it with what typer has read."""
+        shared = {name: value for name, value in given.items() if name in SHARED}
+        self._act(values_of(self._fields, given), **shared)
+
 
 def translate(
-    cloud: Annotated[str, typer.Argument(help="Whose words: aws.")],
-    release: Annotated[Path | None, typer.Argument(help="Folder of the release, or its release.json.")] = None,
+    cloud: str,
+    translation: Translation,
+    options: Mapping[str, object],
     *,
-    stage: Annotated[str | None, typer.Option(help="Key of the stage; names the job.")] = None,
-    thing: Annotated[list[str] | None, typer.Option(help="Target device, name or ARN; may be repeated.")] = None,
-    group: Annotated[list[str] | None, typer.Option(help="Target group, name or ARN; may be repeated.")] = None,
-    bucket: Annotated[str | None, typer.Option(help="Where the artifacts lie.")] = None,
-    region: Annotated[str | None, typer.Option(help="The fleet's region.")] = None,
-    role_arn: Annotated[str | None, typer.Option(help="Role that signs downloads.")] = None,
-    account: Annotated[str | None, typer.Option(help="Account, to turn names into ARNs.")] = None,
-    prefix: Annotated[str | None, typer.Option(help="Folder of the artifacts in the bucket.")] = None,
-    timeout_minutes: Annotated[int | None, typer.Option(help="Minutes that one device may take.")] = None,
+    release: Annotated[Path | None, typer.Argument(help="Folder of the release, or its release.json.")] = None,
     trust: Annotated[
         Path | None, typer.Option(envvar="OTABRIDGE_TRUST", help="Trust folder; else ./trust where it exists.")
     ] = None,
-    document_only: Annotated[bool, typer.Option(help="Print what devices receive, alone.")] = False,
-    input_only: Annotated[bool, typer.Option(help="Print the input of the cloud's call, alone.")] = False,
+    only: Annotated[str | None, typer.Option(metavar="PART", help="Print this part alone, as it is.")] = None,
     check: Annotated[Path | None, typer.Option(help="Hold this file against the cloud's limits instead.")] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Print one stage in a cloud's own words, or check what somebody else wrote for that cloud."""
     if check is not None:
-        _check(cloud, check, output)
+        _check(cloud, translation, check, output)
         return
-    if release is None or (document_only and input_only):
-        raise UsageError("translate: name a release, and at most one of --document-only and --input-only")
-    place = _given(bucket=bucket, region=region, role_arn=role_arn, account=account, prefix=prefix)
-    order = _given(stage=stage, thing=thing or (), group=group or (), timeout_minutes=timeout_minutes)
-    parts = _translate(cloud, release, trust, {**place, **order})
-    names = ["document"] if document_only else ["input"] if input_only else list(parts)
-    _print(parts, names, output)
+    document = None if release is None else read_document(release)
+    roots = () if release is None else _later_roots(trust)
+    parts = translation.translate(document, roots, options)
+    if only is None:
+        show(parts, "\n".join(_text(part) for part in parts.values()), output)
+    else:
+        _print(cloud, parts, only, output)
 
 
-def _given(**options: object) -> Mapping[str, object]:
-    """The options that were given; what is left out is the adapter's to default or to demand."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _translate(cloud: str, release: Path, trust: Path | None, options: Mapping[str, object]) -> Mapping[str, object]:
-    return wiring.translate(cloud, read_document(release), _later_roots(trust), options)
+SHARED = ("release", "trust", "only", "check", "output")
 
 
 def _later_roots(trust: Path | None) -> tuple[bytes, ...]:
@@ -74,24 +88,33 @@ def _later_roots(trust: Path | None) -> tuple[bytes, ...]:
     return tuple(read_trust(folder).chain[1:])
 
 
-def _print(parts: Mapping[str, object], names: list[str], output: Output) -> None:
-    """One part as it is; several as one object (json), or one after the other (text)."""
-    missing = [name for name in names if name not in parts]
-    if missing:
-        raise UsageError(f"translate: there is no {missing[0]} without a target: give --thing or --group")
-    chosen = {name: parts[name] for name in names}
-    text = "\n".join(msgspec.json.format(msgspec.json.encode(part)).decode() for part in chosen.values())
-    show(chosen if len(names) > 1 else chosen[names[0]], text, output)
+def _print(cloud: str, parts: Parts, name: str, output: Output) -> None:
+    """One part; where another part names its digest, to the byte, without a line feed more."""
+    if name not in parts:
+        raise UsageError(f"translate {cloud}: there is no {name!r} with these options; there is {', '.join(parts)}")
+    part = parts[name]
+    if isinstance(part, msgspec.Raw):
+        typer.echo(bytes(part), nl=False)
+    else:
+        show(part, _text(part), output)
 
 
-def _check(cloud: str, file: Path, output: Output) -> None:
+def _text(part: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(part)).decode()
+
+
+def _check(cloud: str, translation: Translation, file: Path, output: Output) -> None:
     text = read_bounded(file, MAX_CHECKED, "file to check")
     if len(text) > MAX_CHECKED:
         raise UsageError(f"{file}: larger than {MAX_CHECKED} bytes, which no cloud takes")
     try:
-        found = wiring.broken_limits(cloud, text)
+        found = translation.check(text)
     except UsageError as error:
         raise UsageError(f"{file}: {error}") from error
     if found:
         raise UsageError("\n  ".join([f"{file}: limits of {cloud} that it breaks: {len(found)}", *found]))
     show({"file": str(file), "broken": []}, f"{file}: within every limit of {cloud} that is known here", output)
+
+
+for _cloud, _translation in wiring.translations().items():
+    app.command(name=_cloud)(Command(_cloud, _translation))

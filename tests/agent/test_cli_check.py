@@ -56,6 +56,34 @@ def test_check_online(device: Device, cloud: Cloud, capsys: pytest.CaptureFixtur
     assert "fault cloud: the certificate was revoked" in capsys.readouterr().out
 
 
+TWO_CLOUDS = '[channel]\ncloud = "aws"\n', '[channel]\nclouds = ["aws", "azure"]\n\n[channel.azure]\n'
+
+
+def test_check_of_a_device_in_two_clouds(device: Device, monkeypatch, capsys: pytest.CaptureFixture[str]):
+    """Each cloud is a finding of its own: one that is down is seen, however well the other does."""
+    file = device.folder / "agent.toml"
+    file.write_text(file.read_text().replace(*TWO_CLOUDS))
+    clouds = {"aws": Cloud([Offer("job-7", b"", (), {})]), "azure": Cloud([ChannelError("no such device")])}
+    monkeypatch.setattr("agent.wiring.open_channel", lambda name, _settings: clouds[name])
+
+    assert device.run("check", "--online") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "ok    channel: aws, azure" in lines
+    assert lines[-2:] == ["ok    cloud aws: connected, offer job-7", "fault cloud azure: no such device"]
+
+
+def test_a_device_in_two_clouds_takes_what_comes(device: Device, monkeypatch, capsys: pytest.CaptureFixture[str]):
+    """The whole agent, from its configuration on: one cloud is down, the other's foreign offer is answered."""
+    file = device.folder / "agent.toml"
+    file.write_text(file.read_text().replace(*TWO_CLOUDS))
+    clouds = {"aws": Cloud([ChannelError("no route")]), "azure": Cloud([Offer("wf-1", b"{}", (), {})])}
+    monkeypatch.setattr("agent.wiring.open_channel", lambda name, _settings: clouds[name])
+
+    assert device.run("once") == 10
+    assert "rejected" in capsys.readouterr().out
+    assert (len(clouds["aws"].reports), len(clouds["azure"].reports)) == (0, 1)
+
+
 def test_missing_sdk(device: Device, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Without the SDK of its cloud the agent says which extra to install."""
     monkeypatch.setitem(sys.modules, "awscrt", None)

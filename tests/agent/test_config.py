@@ -26,6 +26,16 @@ root = "root.json"
 [channel]
 cloud = "aws"
 """
+BOTH = (
+    LEAST.replace('cloud = "aws"', 'clouds = ["aws", "azure"]')
+    + """
+[channel.aws]
+key_file = "aws.key"
+
+[channel.azure]
+key_file = "azure.key"
+"""
+)
 REFERENCE = Path(__file__).parents[2] / "docs/reference/agent-config.md"
 
 
@@ -56,10 +66,22 @@ def test_paths_start_from_the_file(file: Path, monkeypatch: pytest.MonkeyPatch):
 
     assert config.trust.root == file.parent / "root.json"
     assert config.slots.directory == file.parent / "slots"
-    assert config.channel.settings == {
+    assert config.channel.tables["aws"] == {
         "key_file": str(file.parent / "keys/key.pem"),
         "ca_file": "/etc/ca.pem",
         "thing": "device-1",
+    }
+
+
+def test_several_clouds(file: Path):
+    """Each cloud has its own table, whose paths start from the file, too."""
+    file.write_text(BOTH)
+    channel = load(file).channel
+
+    assert channel.names == ("aws", "azure")
+    assert channel.tables == {
+        "aws": {"key_file": str(file.parent / "aws.key")},
+        "azure": {"key_file": str(file.parent / "azure.key")},
     }
 
 
@@ -132,6 +154,22 @@ command = []
         (LEAST + "aws = 5", "channel.aws is not understood"),
         (LEAST.replace('cloud = "aws"', "cloud = 5"), "channel.cloud is 5: expected `str`, got `int`"),
         (LEAST.replace('cloud = "aws"', "x = 5"), "channel.x is no field; there are: cloud"),
+        (LEAST.replace('cloud = "aws"', "[channel.aws]"), "channel: no cloud is named; write either cloud ="),
+        (LEAST + "clouds = ['aws', 'azure']", "channel: both cloud and clouds are given; write either cloud ="),
+        (
+            BOTH.partition("[channel.azure]")[0],
+            "channel.azure is missing; channel.clouds = ['aws', 'azure'] needs a table",
+        ),
+        (BOTH + "[channel.moon]\nhub = 'secret'", "channel.moon is not understood; beside channel.clouds = ['aws', "),
+        (
+            LEAST.replace('cloud = "aws"', 'clouds = ["aws", "azure"]\naws = 5\nazure = 6'),
+            "there is one table for each, [channel.aws], [channel.azure]",
+        ),
+        (BOTH.replace('["aws", "azure"]', '["aws", "aws"]'), "channel.azure is not understood"),
+        (LEAST.replace('cloud = "aws"', 'clouds = ["aws", "aws"]\n[channel.aws]'), "clouds names one twice: aws, aws"),
+        (LEAST.replace('cloud = "aws"', "clouds = []"), "channel.clouds is []: expected `array` of length >= 1"),
+        (LEAST.replace('cloud = "aws"', "clouds = 'aws'"), "channel.clouds is 'aws': expected `array`, got `str`"),
+        (LEAST.replace('cloud = "aws"', "clouds = [5]"), "channel.clouds[0] is 5: expected `str`, got `int`"),
         ("[device\n", "is not TOML: Expected ']' at the end of a table declaration (at line 1, column 8)"),
         ("x = '\udcff'", "is not TOML: 'utf-8' codec can't decode byte 0xff"),
     ],
@@ -181,7 +219,7 @@ def fields(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, 
 def test_reference_is_complete():
     """The reference names exactly the fields that there are."""
     documented = set(re.findall(r"^\| `([a-z_.]+)` \|", REFERENCE.read_text(), re.MULTILINE))
-    real = {name for name, _ in fields(AgentConfig) if name not in {"channel.settings", "health.checks"}}
+    real = {name for name, _ in fields(AgentConfig) if name not in {"channel.tables", "health.checks"}}
     real |= {f"health.checks.{name}" for name in ("name", "command", "retries", "interval_seconds", "timeout_seconds")}
 
     assert documented == real

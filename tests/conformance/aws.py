@@ -63,7 +63,6 @@ class _Aws:
 
     name = "aws"
     differences: Mapping[str, str] = {}
-    metadata_downloads = 0
     patience: Mapping[str, object] = {"reply_seconds": 20, "backoff_seconds": 0.05, "reconnect_seconds": 0.1}
 
     def __init__(self, environment: dict[str, str], role_arn: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,14 +95,16 @@ class _Aws:
         return open_channel(self.settings(device))
 
     def offer_foreign(self, device: str) -> None:
-        arn = self.iot.describe_thing(thingName=device)["thingArn"]
-        self.iot.create_job(jobId=f"reboot-{device}", targets=[arn], document=json.dumps(FOREIGN))
+        create_foreign_job(self.iot, device, FOREIGN)
 
     def take_back(self, device: str, offer_id: str) -> None:
         self.iot.cancel_job_execution(jobId=offer_id, thingName=device, force=True)
 
     def disturb(self, trouble: Trouble, device: str, *, skip: int = 0, times: int = 1) -> None:
         pytest.skip(f"cannot be disturbed: {trouble}, {device}, {skip}, {times}")
+
+    def heal(self) -> None:
+        """Nothing was planned."""
 
 
 class AwsSimulatorCloud(_Aws):
@@ -141,6 +142,9 @@ class AwsSimulatorCloud(_Aws):
         operation, effect = TROUBLES[trouble]
         subject = "*" if trouble in DOWNLOADS else device
         self.simulator.faults.plan(operation, effect, subject, skip=skip, times=times, body_bytes=SPOILED_AT)
+
+    def heal(self) -> None:
+        self.simulator.faults.clear()
 
     def offer(self, device: str, package: Package, *, roots: Sequence[bytes] = (), body: bytes | None = None) -> str:
         artifact = package.artifact
@@ -236,6 +240,12 @@ class MinistackCloud(_Aws):
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
         }
+
+
+def create_foreign_job(iot, device: str, document: Mapping[str, object]) -> None:
+    """A job that some other program has for the device."""
+    arn = iot.describe_thing(thingName=device)["thingArn"]
+    iot.create_job(jobId=f"reboot-{device}", targets=[arn], document=json.dumps(document))
 
 
 def free_port() -> int:

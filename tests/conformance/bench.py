@@ -13,7 +13,7 @@ from agent import cli
 from agent.bootloaders.file import FileBootLoader, boot, create, image_path
 from agent.disk import SystemDisk
 from agent.slots import Slot
-from bridge.demo.settings import channel_tables
+from bridge.demo.settings import channel_tables, toml
 from tests.releases import HARDWARE, MODEL, Package, ReleaseKit
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
@@ -47,6 +47,13 @@ settle_seconds = 0
 command = []
 
 """
+CHECK = """
+[[health.checks]]
+name = "well"
+command = {command}
+retries = 0
+
+"""
 
 
 @dataclass
@@ -62,8 +69,9 @@ class Bench:
         return self.folder / "board"
 
     def build(self, cloud: str, settings: Mapping[str, object]) -> None:
-        """Put everything into the folder, and boot."""
-        (self.folder / "agent.toml").write_text(CONFIG + channel_tables(cloud, settings))
+        """Put everything into the folder, and boot. The health check fails once there is a file `sick`."""
+        check = CHECK.format(command=toml(["test", "!", "-e", str(self.folder / "sick")]))
+        (self.folder / "agent.toml").write_text(CONFIG + check + channel_tables(cloud, settings))
         (self.folder / "root.json").write_bytes(self.owner.pinned)
         self.board.mkdir()
         create(self.board, SystemDisk(), SLOT_BYTES, [OLD])

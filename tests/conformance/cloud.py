@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,8 +15,16 @@ from tests.releases import Package
 
 SIMULATED = ("aws", "azure")
 """Clouds that can be disturbed, and whose account can be abused."""
-CLOUDS = (*SIMULATED, "aws-ministack")
+LIVE = {"aws-live": "OTABRIDGE_CONFORMANCE_AWS", "azure-live": "OTABRIDGE_CONFORMANCE_AZURE"}
+"""Live accounts, each with the variable that asks for it; `live` says what it holds."""
+CLOUDS = (*SIMULATED, "aws-ministack", *(name for name, variable in LIVE.items() if variable in os.environ))
 """Every cloud under test. A module of the suite that names a `CLOUDS` of its own runs over those alone."""
+
+
+WAIT = float(os.environ.get("OTABRIDGE_CONFORMANCE_WAIT", "30"))
+"""Seconds that a test may wait for the cloud."""
+RUN = secrets.token_hex(3)
+"""Part of every name in this run, so that a live account may see many."""
 
 
 class Trouble(StrEnum):
@@ -51,9 +61,6 @@ class Cloud(Protocol):
     differences: Mapping[str, str]
     """Tests of the suite that do not hold here, by name, each with the reason that lies in the cloud itself."""
 
-    metadata_downloads: int
-    """Files that a device downloads before the artifact itself."""
-
     @property
     def fleet(self) -> Fleet:
         """The fleet under test."""
@@ -78,6 +85,9 @@ class Cloud(Protocol):
 
     def disturb(self, trouble: Trouble, device: str, *, skip: int = 0, times: int = 1) -> None:
         """Plan a trouble, after `skip` chances that pass unharmed; skips the test where nothing can be planned."""
+
+    def heal(self) -> None:
+        """Forget every trouble that is planned and has not come."""
 
     def stop(self) -> None:
         """End everything that was started."""

@@ -62,6 +62,14 @@ def test_a_release_is_installed_proved_and_reported(site):
     assert_runs(site, package)
 
 
+def test_an_unhealthy_release_falls_back_and_is_reported_so(site):
+    """The trial boot fails its check: the old slot runs again, and the cloud learns why."""
+    (site.bench.folder / "sick").touch()
+
+    assert site.update(site.bench.package(2)) == End("fell-back", "400")
+    site.bench.assert_old_slot_boots(Slot.A)
+
+
 HEALED = [Trouble.DOWNLOAD_CUT, Trouble.DOWNLOAD_EXPIRED, Trouble.DOWNLOAD_REFUSED]
 
 
@@ -69,7 +77,7 @@ HEALED = [Trouble.DOWNLOAD_CUT, Trouble.DOWNLOAD_EXPIRED, Trouble.DOWNLOAD_REFUS
 def test_a_broken_download_is_gone_on_with(site, trouble):
     """A cut, an expired URL, a fault of the store: asked again, and the release is installed."""
     package = site.bench.package(2)
-    site.cloud.disturb(trouble, site.device, skip=site.cloud.metadata_downloads)
+    site.cloud.disturb(trouble, site.device)
 
     assert site.update(package) == End("installed", "")
     assert_runs(site, package)
@@ -78,7 +86,7 @@ def test_a_broken_download_is_gone_on_with(site, trouble):
 def test_a_corrupt_download_is_never_booted(site):
     """One flipped bit: refused with the reason, and the old slot stays."""
     package = site.bench.package(2)
-    site.cloud.disturb(Trouble.DOWNLOAD_CORRUPT, site.device, skip=site.cloud.metadata_downloads, times=99)
+    site.cloud.disturb(Trouble.DOWNLOAD_CORRUPT, site.device, times=99)
 
     end = site.update(package)
 

@@ -10,9 +10,9 @@ import pytest
 from bridge.fleet import FleetError, LimitError
 from bridge.release.report import Outcome, Report
 from bridge.tally import Tally
+from tests.conformance.cloud import WAIT
 from tests.releases import sha256
 
-WAIT = 30.0
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
 
 

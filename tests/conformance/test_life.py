@@ -13,8 +13,8 @@ from bridge.fleet import DeviceReport
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 from bridge.tally import Tally
+from tests.conformance.cloud import WAIT
 
-WAIT = 30.0
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
 ENDS = [
     (INSTALLED, Tally(waiting=2, installed=1), None),

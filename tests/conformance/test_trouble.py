@@ -11,11 +11,10 @@ from bridge.fleet import DeviceReport
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 from bridge.tally import Tally
-from tests.conformance.cloud import SIMULATED, Trouble
+from tests.conformance.cloud import SIMULATED, WAIT, Trouble
 
 CLOUDS = SIMULATED
 
-WAIT = 30.0
 TRIES = 20
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
 FAILED = Report(Outcome.FAILED, "a", "1.0.0", FailureCode.SLOT_WRITE, "disk full")

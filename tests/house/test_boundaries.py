@@ -10,15 +10,34 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DEVICE_SIDE = ("agent.cli", "agent.service", "agent.wiring", "adapters.devices", "adapters.aws.device")
-FOREIGN = ("boto3", "botocore", "typer", "rich", "sqlalchemy", "moto", "yaml")
+DEVICE_SIDE = (
+    "agent.cli",
+    "agent.service",
+    "agent.wiring",
+    "adapters.devices",
+    "adapters.aws.device",
+    "adapters.azure.device",
+)
+FOREIGN = (
+    "azure.identity",
+    "azure.iot.deviceupdate",
+    "azure.iot.hub",
+    "azure.storage",
+    "boto3",
+    "botocore",
+    "typer",
+    "rich",
+    "sqlalchemy",
+    "moto",
+    "yaml",
+)
 PROGRAM = """
 import importlib, importlib.abc, json, sys
 
 
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name.split(".")[0] in {foreign!r}:
+        if any(f"{{name}}.".startswith(f"{{each}}.") for each in {foreign!r}):
             raise ModuleNotFoundError("not on a device", name=name)
 
 

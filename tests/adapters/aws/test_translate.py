@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 
 import boto3
 import botocore.session
@@ -50,7 +52,7 @@ def run(monkeypatch, tmp_path):
 
 def test_the_document_is_what_a_device_reads(run, folder, package):
     """Valid JSON, with the signed bytes in it and a placeholder a download."""
-    document = parse_document(json.loads(run(folder, *PLACE, "--document-only")))
+    document = parse_document(json.loads(run(folder, *PLACE, "--only", "document")))
 
     artifact = package.artifact
     assert document.metadata == package.document
@@ -82,7 +84,7 @@ def test_moto_takes_the_input(run, folder, monkeypatch):
     """As `aws iot create-job --cli-input-json` would send it."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    request = json.loads(run(folder, *PLACE, "--group", "eu", "--account", ACCOUNT, "--input-only"))
+    request = json.loads(run(folder, *PLACE, "--group", "eu", "--account", ACCOUNT, "--only", "input"))
     iot = boto3.client("iot", "eu-west-1")
 
     iot.create_job(**request)
@@ -95,7 +97,7 @@ def test_moto_takes_the_input(run, folder, monkeypatch):
 
 def test_a_device_takes_what_was_created_by_hand(run, folder, simulator, channel, package):
     """The printed input, sent by boto3, becomes an offer."""
-    simulator.client("iot").create_job(**json.loads(run(folder, *PLACE, *TARGET, "--input-only")))
+    simulator.client("iot").create_job(**json.loads(run(folder, *PLACE, *TARGET, "--only", "input")))
 
     assert channel.next_offer(30).release == package.document
 
@@ -109,7 +111,7 @@ def test_later_roots_ride_along(run, folder, tmp_path):
     for number, root in enumerate(owner.roots, start=1):
         (trust / f"{number}.root.json").write_bytes(root)
 
-    document = parse_document(json.loads(run(folder, *PLACE, "--document-only", "--trust", trust)))
+    document = parse_document(json.loads(run(folder, *PLACE, "--only", "document", "--trust", trust)))
 
     assert document.roots == owner.later_roots
 
@@ -126,12 +128,13 @@ def test_a_release_that_is_too_large_is_refused(run, folder, kit):
 
 
 MISUSE = [
-    ((*PLACE, "--input-only"), "no input without a target: give --thing or --group"),
+    ((*PLACE, "--only", "input"), "there is no 'input' with these options; there is document"),
     ((*PLACE, "--thing", "device-1"), "--account is needed to name 'device-1' by its ARN"),
-    ((*PLACE, *TARGET, "--document-only", "--input-only"), "at most one of"),
-    (TARGET, "translate aws: .*stage"),
-    ((*PLACE, *TARGET, "--region", "Frankfurt"), r"\$\.region"),
-    ((*PLACE, *TARGET, "--account", "acme"), r"\$\.account"),
+    (TARGET, "translate aws: --stage is missing"),
+    ((*PLACE, *TARGET, "--region", "Frankfurt"), "translate aws: --region is 'Frankfurt': expected"),
+    ((*PLACE, *TARGET, "--account", "acme"), "translate aws: --account is 'acme': expected"),
+    ((*PLACE, *TARGET, "--style", "freertos"), "translate aws: --style is 'freertos': invalid enum value"),
+    ((*PLACE, *TARGET, "--handler", "install.sh"), "translate aws: --handler goes with --style device-client"),
 ]
 
 
@@ -160,9 +163,9 @@ def test_what_is_no_release_is_refused(run, folder):
 
 def test_what_it_prints_passes_its_check(run, folder, tmp_path):
     """Document and input alike."""
-    for part in ("--document-only", "--input-only"):
+    for part in ("document", "input"):
         file = tmp_path / "part.json"
-        file.write_text(run(folder, *PLACE, *TARGET, part))
+        file.write_text(run(folder, *PLACE, *TARGET, "--only", part))
         assert "within every limit of aws" in run("--check", file)
 
 
@@ -224,7 +227,7 @@ def test_a_hostile_file_is_answered_in_a_few_sentences(run, tmp_path, content):
 
 def test_botocore_takes_the_input_as_it_is(run, folder):
     """By the service's own model, as boto3 and `aws iot create-job --cli-input-json` hold it against: no field more."""
-    request = json.loads(run(folder, *PLACE, *TARGET, "--input-only"))
+    request = json.loads(run(folder, *PLACE, *TARGET, "--only", "input"))
     shape = botocore.session.get_session().get_service_model("iot").operation_model("CreateJob").input_shape
 
     validate_parameters(request, shape)
@@ -232,9 +235,140 @@ def test_botocore_takes_the_input_as_it_is(run, folder):
     assert set(request) <= set(shape.members)
 
 
-def test_another_cloud_is_not_guessed(folder):
-    """The words say which there are."""
-    result = CliRunner().invoke(app, ["translate", "gcp", str(folder)])
+def test_without_a_release_there_is_nothing_to_offer(run):
+    """Otabridge's agent takes releases alone."""
+    with pytest.raises(UsageError, match="translate aws: name a release"):
+        run(*PLACE)
 
-    assert isinstance(result.exception, UsageError)
-    assert "no cloud is named 'gcp'; there is aws" in str(result.exception)
+
+CLIENT = ("--style", "device-client", "--handler", "install-image.sh")
+
+
+def actions(text: str) -> list[dict[str, object]]:
+    """The steps of a job document for AWS's device client."""
+    document = json.loads(text)
+    assert document["version"] == "1.0"
+    return [step["action"] for step in document["steps"]]
+
+
+def test_awss_own_agent_gets_a_job_of_steps(run, folder, package):
+    """Fetch, compare, install: of a release's artifact, from where `release publish` puts it."""
+    artifact, path = package.artifact, f"/var/tmp/{package.artifact.name}"
+
+    fetch, compare, install = actions(run(folder, *PLACE, *CLIENT, "--run-as", "root", "--only", "document"))
+
+    url = f"https://s3.eu-west-1.amazonaws.com/adapter-artifacts/otabridge/{artifact.sha256}/{artifact.name}"
+    assert fetch["input"] == {
+        "handler": "download-file.sh",
+        "args": [f"${{aws:iot:s3-presigned-url-v2:{url}}}", path],
+        "path": "default",
+    }
+    assert {fetch["type"], install["type"]} == {"runHandler"}
+    assert compare["type"] == "runCommand"
+    assert install["input"] == {"handler": "install-image.sh", "args": [path], "path": "default"}
+    assert [fetch.get("runAsUser"), install.get("runAsUser")] == ["root", "root"]
+
+
+@pytest.mark.parametrize(("content", "same"), [(b"as signed", True), (b"as altered", False)])
+def test_a_download_that_is_not_what_was_named_ends_the_job(run, tmp_path, content, same):
+    """AWS's download handler compares nothing; the command between does, in the shell that the client runs."""
+    name = "it's, a file.deb"
+    (tmp_path / name).write_bytes(b"as signed")
+    device = tmp_path / "device"
+    device.mkdir()
+    steps = actions(
+        run(
+            *PLACE, *CLIENT, "--file", tmp_path / name, "--directory", device, "--arguments", "-y", "--only", "document"
+        )
+    )
+    (device / name).write_bytes(content)
+
+    words = re.split(r"(?<!\\),", steps[1]["input"]["command"])
+    done = subprocess.run([word.replace("\\,", ",") for word in words], capture_output=True, check=False)
+
+    assert (done.returncode == 0) is same
+    assert steps[2]["input"]["args"] == [f"{device}/{name}", "-y"]
+
+
+def test_an_old_client_is_given_no_command(run, folder):
+    """Versions that know handlers alone would reject the job."""
+    kinds = [each["type"] for each in actions(run(folder, *PLACE, *CLIENT, "--compare", "no", "--only", "document"))]
+
+    assert kinds == ["runHandler", "runHandler"]
+
+
+def test_botocore_and_the_check_take_a_job_for_awss_agent(run, tmp_path):
+    """Files without a release; what is printed passes what others' files are held against."""
+    file = tmp_path / "app.deb"
+    file.write_bytes(b"a package")
+    words = (*PLACE, *TARGET, *CLIENT, "--file", file)
+    request = json.loads(run(*words, "--only", "input"))
+    shape = botocore.session.get_session().get_service_model("iot").operation_model("CreateJob").input_shape
+
+    validate_parameters(request, shape)
+    assert "app.deb for spring/1" in request["description"]
+    for part in ("document", "input"):
+        printed = tmp_path / f"{part}.json"
+        printed.write_text(run(*words, "--only", part))
+        assert "within every limit of aws" in run("--check", printed)
+
+
+CLIENT_MISUSE = [
+    (("--style", "device-client"), "translate aws: --handler is missing"),
+    (CLIENT, "translate aws: name a release, or files with --file, and not both"),
+    ((*CLIENT, "--file", "none.deb"), "--file none.deb cannot be read: No such file"),
+    ((*CLIENT, "--directory", "tmp"), "translate aws: --directory is 'tmp'"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), CLIENT_MISUSE)
+def test_misuse_of_the_style_is_explained(run, options, message):
+    """With the option at fault."""
+    with pytest.raises(UsageError, match=message):
+        run(*PLACE, *options)
+
+
+def test_too_many_files_for_one_job_are_refused(run, tmp_path):
+    """AWS fills in ten URLs of a document."""
+    files = [tmp_path / f"{number}.deb" for number in range(11)]
+    for file in files:
+        file.write_bytes(b"x")
+
+    with pytest.raises(LimitError, match="10"):
+        run(*PLACE, *CLIENT, *(word for file in files for word in ("--file", file)))
+
+
+CLIENT_FAULTS = [
+    ({"version": "2.0", "steps": [{}]}, ["version: '2.0'", "steps[0]: {}; must hold an object `action`"]),
+    ({"version": "1.0", "steps": []}, ["steps: []; must be a list with at least one step"]),
+    (
+        {"version": "1.0", "includeStdOut": True, "steps": "x"},
+        ["includeStdOut: True; counts only as text", "steps: 'x'"],
+    ),
+    (
+        {"version": "1.0", "steps": [{"action": {"type": "run", "ignoreStepFailure": True}}], "finalStep": 5},
+        [
+            "steps[0].action.name: None",
+            "action.type: 'run'; must be runHandler or runCommand",
+            "finalStep: 5",
+            "as text",
+        ],
+    ),
+    (
+        {"version": "1.0", "steps": [{"action": {"name": "a", "type": "runHandler", "input": {"args": [1]}}}]},
+        ["steps[0].action.input.handler: None; must be text", "input.args: [1]; must be a list of text"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "expected"), CLIENT_FAULTS)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_check_knows_what_awss_agent_rejects(run, tmp_path, document, expected, wrapped):
+    """In a document, and in the input that carries it."""
+    file = tmp_path / "theirs.json"
+    carrier = {"jobId": "a", "targets": ["arn:aws:iot:eu-west-1:1:thing/a"], "document": json.dumps(document)}
+    file.write_text(json.dumps(carrier if wrapped else document))
+
+    with pytest.raises(UsageError) as raised:
+        run("--check", file)
+    assert [words for words in expected if words not in str(raised.value)] == []

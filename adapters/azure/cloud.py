@@ -1,0 +1,132 @@
+"""A fleet in Azure: one IoT hub and its Device Update instance. Implements bridge.fleet.
+
+A stage's group and deployment have one name, made from the order's key. Azure does most things in its own time, so
+`start` and `stop` are repeated until they return: each goes on where the last call, or a process that died, left off.
+What an order has come to is in its record, a blob; how its devices stand is counted by the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from adapters.azure import queries
+from adapters.azure.closing import Closing
+from adapters.azure.counting import Counting
+from adapters.azure.fleet_settings import AzureFleetSettings, parse_settings
+from adapters.azure.orders import State
+from adapters.azure.pacing import Clock, SystemClock
+from adapters.azure.refusals import Refused, explained
+from adapters.azure.request import StageRequest, stage_request
+from adapters.azure.services import Services
+from adapters.azure.starting import Starting
+from bridge.fleet import DeviceReport, Sent, StageOrder
+from bridge.names import stage_name
+from bridge.release.details import one_line
+from bridge.release.manifest import Artifact
+from bridge.tally import Tally
+
+
+def open_fleet(name: str, settings: Mapping[str, object]) -> AzureFleet:
+    """The fleet that `settings`, fields of AzureFleetSettings, describe. Raises: UsageError naming the field."""
+    return AzureFleet(name, parse_settings(name, settings))
+
+
+class AzureFleet:
+    """`bridge.fleet.Fleet` over IoT Hub and Device Update. Nothing is called before the first method; from one thread
+    at a time.
+    """
+
+    def __init__(self, name: str, settings: AzureFleetSettings, clock: Clock | None = None) -> None:
+        self._name = name
+        self._settings = settings
+        self._services = Services(settings, clock or SystemClock())
+        self._counting = Counting(self._services)
+        self._starting = Starting(self._services)
+        self._closing = Closing(self._services, self._counting)
+
+    @property
+    def name(self) -> str:
+        """The fleet's name in the configuration."""
+        return self._name
+
+    def devices(self, group: str | None) -> Iterator[str]:
+        """All devices of the hub, or those whose tag ADUGroup is `group` but for our stages. Raises: FleetError."""
+        query = queries.ALL_DEVICES if group is None else queries.devices_of_group(group)
+        with explained(self._name):
+            seen: set[str] = set()
+            for device in (str(row["deviceId"]) for row in self._services.twins.rows(query)):
+                if device not in seen:
+                    seen.add(device)
+                    yield device
+
+    def put_artifact(self, artifact: Artifact, source: Path, sent: Sent) -> None:
+        """Store the artifact in the container. Raises: FleetError."""
+        with explained(self._name):
+            self._services.storage.put(artifact, source, sent)
+
+    def check(self, order: StageOrder) -> None:
+        """Whether Azure would take the order, as far as its limits are known. Raises: LimitError; ReleaseError."""
+        with explained(self._name):
+            self._request_of(order)
+
+    def start(self, order: StageOrder) -> None:
+        """Tags, update, group, deployment. Raises: LimitError before any call; ReleaseError; FleetError.
+
+        A retryable FleetError says what Azure still has to do; then call it again.
+        """
+        with explained(self._name):
+            request = self._request_of(order)
+            held = self._services.orders.read(request.stage)
+            if held is None:
+                self._closing.sweep(but=request.stage)
+            held = self._starting.begin(request, held)
+            if held.record.state is State.STARTING:
+                self._starting.go_on(request, held)
+
+    def tally(self, key: str) -> Tally | None:
+        """Counts of the stage order; None when it was never started. Closes an order that all devices have ended.
+
+        Raises: FleetError.
+        """
+        with explained(self._name):
+            held = self._services.orders.read(stage_name(key))
+            return None if held is None else self._closing.tally(held)
+
+    def reports(self, key: str) -> Iterator[DeviceReport]:
+        """How the devices that did not install ended, `most_reports` at most. Raises: FleetError."""
+        with explained(self._name):
+            held = self._services.orders.read(stage_name(key))
+            if held is None or held.record.state is State.STARTING:
+                return
+            if held.record.tally is not None:
+                yield from held.record.reports
+                return
+            yield from islice(self._counting.reports(held), self._settings.most_reports)
+
+    def stop(self, key: str, reason: str) -> None:
+        """Withdraw the offer; devices in the middle finish. Ended or unknown: nothing. Raises: FleetError.
+
+        A retryable FleetError says what Azure still has to do; then call it again.
+        """
+        with explained(self._name):
+            stage = stage_name(key)
+            held = self._services.orders.read(stage)
+            if held is not None:
+                self._closing.stop(held, one_line(reason, len(reason)))
+                self._closing.sweep(but=stage)
+
+    def retry(self, key: str) -> None:
+        """Offer the release once more to the devices of the stage that failed. Raises: FleetError, it is not open."""
+        with explained(self._name):
+            stage = stage_name(key)
+            held = self._services.orders.read(stage)
+            if held is None or held.record.state is not State.OPEN:
+                state = held.record.state if held else "unknown"
+                raise Refused(f"stage {stage} is {state}: only an open stage can be tried again")
+            self._services.deployments.retry(stage)
+
+    def _request_of(self, order: StageOrder) -> StageRequest:
+        """The order as Device Update's own words. Raises: BrokenLimits, ReleaseError."""
+        return stage_request(order, provider=self._settings.provider, manufacturer=self._settings.manufacturer)

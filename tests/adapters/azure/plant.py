@@ -1,0 +1,214 @@
+"""A plant: one simulated Azure with devices that say what a test wants, and otabridge's fleet on it."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+import requests
+from azure.core.exceptions import ResourceNotFoundError
+
+from adapters.azure.cloud import AzureFleet
+from adapters.azure.fleet_settings import AzureFleetSettings
+from adapters.azure.pacing import SystemClock
+from adapters.azure.results import SUCCESS
+from adapters.azure.simulator.simulator import AzureSimulator
+from adapters.azure.wire import Standing, Word, reported_standing, standing_of
+from bridge.fleet import FleetError, StageOrder
+from bridge.names import stage_name
+from bridge.release.report import Report
+from tests.releases import MODEL
+
+MODEL_ID = "dtmi:azure:iot:deviceUpdateModel;3"
+MANUFACTURER = "acme"
+MOST_STEPS = 50
+WAIT = 30.0
+
+
+class Plant:
+    """Devices are played by writing into their twins; the fleet sees no difference."""
+
+    def __init__(self, directory, **delays):
+        self.simulator = AzureSimulator(directory / "azure", **delays)
+        self.hub = self.simulator.hub
+        self.faults = self.simulator.faults
+        self.clock = SimulatedClock(self.simulator.clock)
+
+    @contextmanager
+    def running(self):
+        """With the environment in which Azure's libraries find it."""
+        with self.simulator, patch.dict(os.environ, self.simulator.environment()):
+            self.fleet = self.open()
+            yield self
+
+    def settings(self, **changes):
+        """The fleet's settings, impatient as tests are."""
+        simulator = self.simulator
+        fields = {
+            "hub": simulator.hub_name,
+            "endpoint": simulator.endpoint,
+            "instance": simulator.instance,
+            "storage_url": simulator.storage_url,
+            "container": simulator.container,
+            "adu_url": simulator.adu_url,
+            "provider": "contoso",
+            "manufacturer": MANUFACTURER,
+            "patience_seconds": 5,
+            "poll_seconds": 0.02,
+            "queries_per_minute": 100_000,
+            "reads_per_minute": 100_000,
+            "creates_per_minute": 100_000,
+        }
+        return AzureFleetSettings(**{**fields, **changes})
+
+    def open(self, **changes):
+        """A new process of otabridge."""
+        return AzureFleet("factory", self.settings(**changes), self.clock)
+
+    # --- devices
+
+    def add(self, *names, group=None, online=True):
+        """Register devices, which have been online once unless not; their names."""
+        for name in names:
+            self.hub.add_device(name, certificate_cn=name, tags={"ADUGroup": group} if group else None)
+            if online:
+                self.come_online(name)
+        return names
+
+    def come_online(self, name):
+        """As a Device Update agent that connects for the first time."""
+        properties = {
+            "manufacturer": MANUFACTURER,
+            "model": MODEL,
+            "contractModelId": "dtmi:azure:iot:deviceUpdateContractModel;3",
+            "aduVer": "DU;agent/otabridge",
+        }
+        agent = {"deviceProperties": properties, "compatPropertyNames": "manufacturer,model"}
+        self.hub.set_connected(name, connected=True, model_id=MODEL_ID)
+        self.hub.report(name, {"deviceUpdate": {"__t": "c", "agent": agent}})
+
+    def begin(self, name, key, said=None):
+        """The device takes the offer of the stage order `key`."""
+        self.hub.report(name, reported_standing(Standing(stage_name(key), Word.RUNNING), said))
+
+    def end(self, name, key, report: Report):
+        """The device has ended."""
+        self.hub.report(name, reported_standing(standing_of(stage_name(key), report.outcome), report))
+        self._tell_device_update(name, report)
+
+    def _tell_device_update(self, name, report):
+        goal = self.goal(name)
+        if goal is None:
+            return
+        ended = {"resultCode": SUCCESS if report.code is None else 0, "extendedResultCodes": "00000000"}
+        state = 0 if report.code is None else 255
+        agent = {"state": state, "workflow": goal["workflow"], "lastInstallResult": ended}
+        self.hub.report(name, {"deviceUpdate": {"agent": agent}})
+
+    def goal(self, name):
+        """What Device Update wants of a device; None while it wants nothing."""
+        service = self.hub.desired(name).get("deviceUpdate", {}).get("service")
+        return service if service and service["workflow"]["action"] == 3 else None
+
+    def tags(self, name):
+        """Tags and stage of a device."""
+        return dict(self.hub.tags(name)), self.hub.desired(name).get("otabridge")
+
+    # --- Device Update
+
+    @property
+    def management(self):
+        """Device Update as an operator's tool sees it."""
+        return self.fleet._services._client.device_management
+
+    def groups(self):
+        """Groups by tag that Device Update shows."""
+        return {group["groupId"] for group in self.management.list_groups()} - {"$default"}
+
+    def deployment(self, key):
+        """The deployment of a stage order; None when there is none."""
+        stage = stage_name(key)
+        try:
+            return self.management.get_deployment(stage, stage)
+        except ResourceNotFoundError:
+            return None
+
+    def await_failures(self, key, count):
+        """Wait until Device Update itself counts so many failed devices."""
+        eventually(lambda: self._failures(key) >= count)
+
+    def _failures(self, key):
+        stage = stage_name(key)
+        told = self.management.get_deployment_status(stage, stage)["subgroupStatus"]
+        return sum(each["devicesCompletedFailedCount"] for each in told)
+
+    def cancel(self, key):
+        """Somebody cancels the deployment in the portal."""
+        stage = stage_name(key)
+        for device_class in self.deployment(key)["deviceClassSubgroups"]:
+            self.management.stop_deployment(stage, device_class, stage)
+
+    def state(self, key):
+        """The state in the order's record."""
+        return str(self.fleet._services.orders.read(stage_name(key)).record.state)
+
+
+class SimulatedClock(SystemClock):
+    """Sleeps as this machine does, and tells the time of the simulator."""
+
+    def __init__(self, clock):
+        self._clock = clock
+
+    def now(self):
+        return self._clock.now()
+
+
+def eventually(holds):
+    """Wait until `holds`; Device Update sees what devices say a little later."""
+    deadline = time.monotonic() + WAIT
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def finish(act):
+    """Call `act` until it raises no retryable error any more; what those said."""
+    said = []
+    while True:
+        try:
+            act()
+        except FleetError as error:
+            if not error.retryable or len(said) > MOST_STEPS:
+                raise
+            said.append(str(error))
+            continue
+        return said
+
+
+def put(fleet, package, folder):
+    """The artifacts of a release are in the fleet's container."""
+    for artifact in package.release.artifacts:
+        source = folder / artifact.sha256
+        source.write_bytes(package.files[artifact.name])
+        fleet.put_artifact(artifact, source, lambda _: None)
+
+
+@contextmanager
+def calls_counted():
+    """The calls that any of Azure's libraries makes, as `METHOD path`."""
+    made, really = [], requests.Session.request
+
+    def request(session, method, url, **options):
+        made.append(f"{method} {urlsplit(url).path}")
+        return really(session, method, url, **options)
+
+    with patch.object(requests.Session, "request", request):
+        yield made
+
+
+def order_of(package, devices, key="spring/1", roots=()):
+    """A stage order for `devices`."""
+    return StageOrder(key, package.document, roots, tuple(devices), timeout_minutes=30)
