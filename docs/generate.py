@@ -18,8 +18,8 @@ import typer
 
 from adapters.aws.cloud import AwsFleetSettings
 from adapters.aws.mqtt import AwsSettings
-from adapters.azure.fleet_settings import AzureFleetSettings
-from adapters.azure.settings import AzureSettings
+from adapters.azure.channel.settings import AzureSettings
+from adapters.azure.fleet.settings import AzureFleetSettings
 from bridge import config
 from bridge.cli.app import app
 

@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from adapters.azure import queries
-from adapters.azure.closing import Closing
-from adapters.azure.counting import Counting
-from adapters.azure.fleet_settings import AzureFleetSettings, parse_settings
-from adapters.azure.orders import State
-from adapters.azure.pacing import Clock, SystemClock
-from adapters.azure.refusals import Refused, explained
-from adapters.azure.request import StageRequest, stage_request
-from adapters.azure.services import Services
-from adapters.azure.starting import Starting
+from adapters.azure.fleet import queries
+from adapters.azure.fleet.closing import Closing
+from adapters.azure.fleet.counting import Counting
+from adapters.azure.fleet.orders import State
+from adapters.azure.fleet.pacing import Clock, SystemClock
+from adapters.azure.fleet.refusals import Refused, explained
+from adapters.azure.fleet.request import StageRequest, stage_request
+from adapters.azure.fleet.services import Services
+from adapters.azure.fleet.settings import AzureFleetSettings, parse_settings
+from adapters.azure.fleet.starting import Starting
 from bridge.fleet import DeviceReport, Sent, StageOrder
 from bridge.names import stage_name
 from bridge.release.details import one_line

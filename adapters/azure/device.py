@@ -21,18 +21,28 @@ from typing import TypeVar
 
 import msgspec
 
-from adapters.azure import telling
-from adapters.azure.about import introduction
-from adapters.azure.acceptance import Acceptance, Accepted
-from adapters.azure.component import Goal
-from adapters.azure.diagnostics import answer, pending_request, upload_logs
-from adapters.azure.enrolment import Enrolment
-from adapters.azure.files import FileRefused, Files
-from adapters.azure.goal_decision import Act, Life, View, decide, ended_as, life_of, offered, parse_view, stage_of
-from adapters.azure.key_store import RootKeys
-from adapters.azure.line import HubLine, Twin
-from adapters.azure.sdk import IdentityRefused
-from adapters.azure.settings import AzureSettings
+from adapters.azure.channel import telling
+from adapters.azure.channel.about import introduction
+from adapters.azure.channel.acceptance import Acceptance, Accepted
+from adapters.azure.channel.diagnostics import answer, pending_request, upload_logs
+from adapters.azure.channel.enrolment import Enrolment
+from adapters.azure.channel.files import FileRefused, Files
+from adapters.azure.channel.goal_decision import (
+    Act,
+    Life,
+    View,
+    decide,
+    ended_as,
+    life_of,
+    offered,
+    parse_view,
+    stage_of,
+)
+from adapters.azure.channel.key_store import RootKeys
+from adapters.azure.channel.line import HubLine, Twin
+from adapters.azure.channel.sdk import IdentityRefused
+from adapters.azure.channel.settings import AzureSettings
+from adapters.azure.formats.component import Goal
 from agent.channel import Offer, OfferWithdrawn
 from bridge.release.errors import ChannelError, OtabridgeError, ReleaseError
 from bridge.release.report import Progress, Report

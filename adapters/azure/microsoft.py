@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from adapters.azure.import_manifest import Step
+from adapters.azure.formats.import_manifest import Step
 from bridge.errors import UsageError
 
 

@@ -15,10 +15,10 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from adapters.azure.import_manifest import SUFFIX, File, ImportManifest, render
-from adapters.azure.import_manifest import check as check_manifest
+from adapters.azure.fleet.request import StageRequest, import_manifest, stage_request
+from adapters.azure.formats.import_manifest import SUFFIX, File, ImportManifest, render
+from adapters.azure.formats.import_manifest import check as check_manifest
 from adapters.azure.microsoft import Work, step_of
-from adapters.azure.request import StageRequest, import_manifest, stage_request
 from adapters.azure.wire import HANDLER, UpdateId, update_id
 from adapters.violations import BrokenLimits
 from bridge.errors import UsageError

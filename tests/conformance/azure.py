@@ -14,8 +14,8 @@ import pytest
 
 from adapters.azure.cloud import AzureFleet
 from adapters.azure.device import AzureChannel, open_channel
-from adapters.azure.fleet_settings import AzureFleetSettings
-from adapters.azure.import_manifest import File, ImportManifest, Step, render
+from adapters.azure.fleet.settings import AzureFleetSettings
+from adapters.azure.formats.import_manifest import File, ImportManifest, Step, render
 from adapters.azure.simulator.simulator import AzureSimulator
 from adapters.azure.wire import HANDLER, RELEASE_FILE, ROOTS_FILE, UpdateId, render_roots
 from adapters.simulation.faults import Effect

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.device import AzureChannel
-from adapters.azure.settings import AzureSettings
 from adapters.azure.simulator.simulator import AzureSimulator
 from adapters.azure.simulator.twins import Credentials
 from tests.adapters.azure.deployer import Deployer, History

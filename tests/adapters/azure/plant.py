@@ -12,9 +12,9 @@ import requests
 from azure.core.exceptions import ResourceNotFoundError
 
 from adapters.azure.cloud import AzureFleet
-from adapters.azure.fleet_settings import AzureFleetSettings
-from adapters.azure.pacing import SystemClock
-from adapters.azure.results import SUCCESS
+from adapters.azure.fleet.pacing import SystemClock
+from adapters.azure.fleet.settings import AzureFleetSettings
+from adapters.azure.formats.results import SUCCESS
 from adapters.azure.simulator.simulator import AzureSimulator
 from adapters.azure.wire import Standing, Word, reported_standing, standing_of
 from bridge.fleet import FleetError, StageOrder

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.azure.queries import tally_query
-from adapters.azure.results import extended
+from adapters.azure.fleet.queries import standings
+from adapters.azure.formats.results import extended
 from adapters.azure.wire import (
     HANDLER,
     Standing,
@@ -85,9 +85,9 @@ def test_what_devices_report_is_shown(blocks, name, standing, said):
 
 def test_the_query_is_the_one_shown(text):
     """One GROUP BY for a stage."""
-    shown = next(block for block in re.findall(r"```\n(.*?)```", text, re.DOTALL) if block.startswith("SELECT"))
+    (shown,) = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
 
-    assert " ".join(shown.split()) == tally_query("STAGE")
+    assert " ".join(shown.split()) == standings("STAGE")
 
 
 def test_codes_are_the_ones_shown(text):

@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
-from adapters.azure.import_manifest import parse
-from adapters.azure.request import import_manifest, stage_request
+from adapters.azure.fleet.request import import_manifest, stage_request
+from adapters.azure.formats.import_manifest import parse
 from adapters.azure.wire import parse_roots
 from bridge.cli.app import app
 from bridge.errors import UsageError
 from bridge.fleet import LimitError, StageOrder
 from bridge.names import stage_name
 from bridge.release.errors import MalformedRelease
-from tests.adapters.azure.manifests import schema
-from tests.adapters.azure.published import needs_samples
+from tests.adapters.azure.formats.manifests import schema
+from tests.adapters.azure.formats.published import needs_samples
 from tests.releases import MODEL, ReleaseKit, new_release, sha256
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.azure.twin_limits import check_twin_patch
+from adapters.azure.formats.twin_limits import check_twin_patch
 from adapters.azure.wire import (
     MAX_ROOTS_FILE,
     ForeignUpdate,
@@ -34,8 +34,8 @@ from bridge.names import stage_name
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 from bridge.release.trust import MAX_ROOT_BYTES, MAX_ROOTS
-from tests.adapters.azure.hostile import values
-from tests.adapters.azure.twin import merged
+from tests.adapters.azure.formats.hostile import values
+from tests.adapters.azure.formats.twin import merged
 
 stages = st.just("") | st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=128).filter("none".__ne__)
 standings = st.builds(Standing, stages, st.sampled_from(Word))

@@ -13,8 +13,8 @@ import pytest
 from azure.iot.device import X509, IoTHubDeviceClient, ProvisioningDeviceClient
 from azure.iot.device.exceptions import NoConnectionError
 
-from adapters.azure.fleet_settings import AzureFleetSettings
-from adapters.azure.settings import AzureSettings
+from adapters.azure.channel.settings import AzureSettings
+from adapters.azure.fleet.settings import AzureFleetSettings
 from adapters.azure.simulated import SimulatedAzure, start
 from adapters.azure.simulator.simulator import AzureSimulator
 from bridge.demo import boards

@@ -1,0 +1,1 @@
+"""How a fleet in IoT Hub is worked: the parts of `adapters.azure.cloud`."""

@@ -1,0 +1,85 @@
+"""Which devices belong to a stage, and how they are put into it and back. Pure.
+
+A device is in one group of Device Update at a time: the value of its tag `ADUGroup`. A stage borrows that tag, keeps
+its earlier value beside it in `tags.otabridge.was`, and gives it back when the stage is closed. All of a device's
+change is one patch, so it is in the stage wholly or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from adapters.azure.fleet.queries import MAX_GROUP
+from adapters.azure.fleet.standings import Row
+from adapters.azure.wire import COMPONENT
+
+GROUP_TAG = "ADUGroup"
+
+
+@dataclass(frozen=True, slots=True)
+class TwinPatch:
+    """What a job changes in each twin; a null removes."""
+
+    tags: Mapping[str, object]
+    desired: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Where the devices of an order are: `absent` from the hub, `held` by the group of another stage (device to stage),
+    `odd` with a tag that names no group, or free to join, by the group that they are in. The rest are in the stage.
+    """
+
+    absent: tuple[str, ...]
+    held: Mapping[str, str]
+    odd: Mapping[str, object]
+    free: Mapping[str | None, tuple[str, ...]]
+
+
+def survey(stage: str, devices: Sequence[str], rows: Iterable[Row]) -> Survey:
+    """What the rows of `queries.members` say of `devices`."""
+    found = {str(row.get("deviceId")): row for row in rows}
+    held: dict[str, str] = {}
+    odd: dict[str, object] = {}
+    free: dict[str | None, list[str]] = {}
+    for device in (each for each in devices if each in found):
+        group, other = found[device].get("adugroup"), found[device].get("stage")
+        if group is not None and not is_group(group):
+            odd[device] = group
+        elif group != stage and group == other and group is not None:
+            held[device] = str(other)
+        elif (group, other) != (stage, stage):
+            free.setdefault(_name(group), []).append(device)
+    absent = tuple(each for each in devices if each not in found)
+    return Survey(absent, held, odd, {group: tuple(some) for group, some in free.items()})
+
+
+def is_group(value: object) -> bool:
+    """Whether this can be the name of a group."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_GROUP and value.isprintable()
+
+
+def join(stage: str, group: str | None) -> TwinPatch:
+    """Into the stage, out of `group`."""
+    was = None if group == stage else group
+    return TwinPatch({GROUP_TAG: stage, COMPONENT: {"stage": stage, "was": was}}, {COMPONENT: {"stage": stage}})
+
+
+def leave(was: str | None) -> TwinPatch:
+    """Out of the stage's group, back into its own; the stage still counts it."""
+    return TwinPatch({GROUP_TAG: was, COMPONENT: {"was": None}}, {})
+
+
+def give_back(was: str | None) -> TwinPatch:
+    """Back into its own group, and nothing left of the stage."""
+    return TwinPatch({GROUP_TAG: was, COMPONENT: None}, {COMPONENT: None})
+
+
+def forget() -> TwinPatch:
+    """Nothing left of the stage; the device is in its own group already."""
+    return TwinPatch({COMPONENT: None}, {COMPONENT: None})
+
+
+def _name(group: object) -> str | None:
+    return group if isinstance(group, str) else None

@@ -1,0 +1,112 @@
+"""The record of one stage order: what was decided about it, written before it is done. Pure.
+
+    starting ──▶ open ──▶ stopped ──▶ closing ──▶ closed
+                  └──────────────────────▲
+
+It is one small JSON file in the fleet's container, which is all that a new process needs to go on where another one
+died. While an order is `closing` its tally and reports are in here, as its devices forget them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+
+from adapters.azure.fleet.request import StageRequest
+from adapters.azure.wire import UpdateId
+from bridge.fleet import DeviceReport
+from bridge.names import PREFIX
+from bridge.tally import Tally
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class State(StrEnum):
+    """How far an order is."""
+
+    STARTING = "starting"
+    """Its devices are tagged, its update is imported; no device has the offer."""
+    OPEN = "open"
+    """Its deployment exists."""
+    STOPPED = "stopped"
+    """Nobody is to begin any more; somebody may be in the middle."""
+    CLOSING = "closing"
+    """All have ended; devices are being given back to their groups."""
+    CLOSED = "closed"
+    """Nothing of it is left but this record."""
+
+
+class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One order. `examined` and `tagged` count devices, in the order's sorted list, that are done; `jobs` counts jobs
+    that were ever asked for; `import_operation` is the service's id of the import under way, "" when there is none.
+    """
+
+    schema: Literal[1] = 1
+    key: str
+    size: Count
+    timeout_minutes: Count
+    release_sha256: str
+    roots_sha256: str
+    update_id: UpdateId
+    state: State = State.STARTING
+    import_operation: str = ""
+    examined: Count = 0
+    tagged: Count = 0
+    jobs: Count = 0
+    stopped_reason: str = ""
+    tally: Tally | None = None
+    reports: tuple[DeviceReport, ...] = ()
+
+    def offers(self, request: StageRequest) -> bool:
+        """Whether this is the order of the same release."""
+        return (self.release_sha256, self.roots_sha256) == (request.release_sha256, request.roots_sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A record as it was read: `version` tells whether somebody has written it since."""
+
+    stage: str
+    record: OrderRecord
+    version: str
+
+
+def new_record(request: StageRequest) -> OrderRecord:
+    """The record of an order that nothing was done for; without devices it is over at once."""
+    empty = not request.devices
+    return OrderRecord(
+        key=request.key,
+        size=len(request.devices),
+        timeout_minutes=request.timeout_minutes,
+        release_sha256=request.release_sha256,
+        roots_sha256=request.roots_sha256,
+        update_id=request.update_id,
+        state=State.CLOSED if empty else State.STARTING,
+        tally=Tally(open=False) if empty else None,
+    )
+
+
+def render_record(record: OrderRecord) -> bytes:
+    """The record as it is stored."""
+    return msgspec.json.encode(record)
+
+
+def parse_record(text: bytes) -> OrderRecord:
+    """Inverse to `render_record`. Raises: ValueError saying what is wrong."""
+    try:
+        return msgspec.json.decode(text, type=OrderRecord)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"no record of a stage order: {error}") from error
+
+
+def job_id(stage: str, number: int) -> str:
+    """The name of the stage's job `number`; IoT Hub takes 64 letters, digits and dashes, a stage may have as many."""
+    return f"{PREFIX}{stage[-16:]}-{number}"
+
+
+def is_final(tally: Tally, size: int) -> bool:
+    """Whether every device of an order of `size` has ended."""
+    return tally.ended >= size

@@ -1,0 +1,122 @@
+"""The record of a stage order: what is written is what is read, and nonsense is refused."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.azure.fleet.orders import OrderRecord, State, is_final, job_id, new_record, parse_record, render_record
+from adapters.azure.fleet.request import StageRequest
+from adapters.azure.wire import UpdateId
+from bridge.fleet import DeviceReport
+from bridge.names import stage_name
+from bridge.release.errors import FailureCode
+from bridge.release.report import Outcome
+from bridge.tally import Tally
+from tests.releases import new_release
+
+UPDATE = UpdateId("contoso", "gateway-os", "2.0.0")
+COUNTS = st.integers(0, 10**6)
+TALLIES = st.builds(Tally, *[COUNTS] * 7, st.booleans(), st.booleans())
+REPORTS = st.builds(
+    DeviceReport,
+    st.text(max_size=9),
+    st.sampled_from([None, *Outcome]),
+    st.sampled_from([None, *FailureCode]),
+    st.text(max_size=20),
+)
+RECORDS = st.builds(
+    OrderRecord,
+    key=st.text(max_size=9),
+    size=COUNTS,
+    timeout_minutes=COUNTS,
+    release_sha256=st.text(max_size=9),
+    roots_sha256=st.just(""),
+    update_id=st.just(UPDATE),
+    state=st.sampled_from(State),
+    import_operation=st.text(max_size=9),
+    examined=COUNTS,
+    tagged=COUNTS,
+    jobs=COUNTS,
+    stopped_reason=st.text(max_size=9),
+    tally=st.one_of(st.none(), TALLIES),
+    reports=st.lists(REPORTS, max_size=3).map(tuple),
+)
+
+
+def request(devices=("gate-1",), release=b"signed", roots=b"") -> StageRequest:
+    """A request as a stage order becomes one."""
+    return StageRequest(
+        "otabridge-x", "spring/1", UPDATE, new_release(artifacts=()), release, roots, devices, 30, "acme"
+    )
+
+
+@given(RECORDS)
+def test_a_record_is_read_as_it_was_written(record):
+    """Every field."""
+    assert parse_record(render_record(record)) == record
+
+
+BAD = [
+    b"",
+    b"{}",
+    b"[1]",
+    b"\xff",
+    b"[" * 3000,
+    render_record(new_record(request())).replace(b'"schema":1', b'"schema":2'),
+]
+
+
+@pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
+def test_what_is_no_record_is_refused(text):
+    """Somebody else's blob, or a later program's."""
+    with pytest.raises(ValueError, match="no record of a stage order"):
+        parse_record(text)
+
+
+def test_a_record_from_a_later_minor_version_is_read():
+    """Members that this program does not know are left alone."""
+    members = msgspec.json.decode(render_record(new_record(request())))
+
+    assert parse_record(msgspec.json.encode({**members, "weather": "fine"})) == new_record(request())
+
+
+def test_an_order_begins_at_the_start():
+    """Nothing was done for it, and it has no tally."""
+    record = new_record(request(("gate-1", "gate-2")))
+
+    assert (record.state, record.size, record.tally, record.jobs) == (State.STARTING, 2, None, 0)
+
+
+def test_an_order_without_devices_is_over():
+    """It needs nothing of Azure but its record."""
+    record = new_record(request(()))
+
+    assert (record.state, record.tally) == (State.CLOSED, Tally(open=False))
+
+
+def test_an_order_belongs_to_one_release():
+    """And to one chain of roots."""
+    record = new_record(request())
+
+    assert record.offers(request())
+    assert not record.offers(request(release=b"other"))
+    assert not record.offers(request(roots=b"other"))
+
+
+@given(st.text(max_size=60), st.integers(1, 10**9))
+def test_every_job_has_a_name_that_the_hub_takes(key, number):
+    """At most 64 letters, digits and dashes (IoT Hub developer guide, jobs)."""
+    name = job_id(stage_name(key), number)
+
+    assert len(name) <= 64
+    assert name.replace("-", "").isalnum()
+    assert name.isascii()
+
+
+def test_an_order_is_final_when_all_have_ended():
+    """However they did."""
+    assert is_final(Tally(installed=1, failed=1, timed_out=1, withdrawn=1, rejected=1), 5)
+    assert not is_final(Tally(installed=4, running=1), 5)
