@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import secrets
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,8 +106,8 @@ def kit() -> ReleaseKit:
 
 @pytest.fixture(scope="module")
 def package(kit, cloud, tmp_path_factory) -> Package:
-    """A release whose artifact the fleet holds."""
-    package = kit.package(bytes(range(256)) * 400)
+    """A release whose artifact the fleet holds; of a version that no account has seen."""
+    package = kit.package(bytes(range(256)) * 400, version=f"2.0.{secrets.randbelow(1 << 31)}")
     source = tmp_path_factory.mktemp("artifact") / package.artifact.name
     source.write_bytes(package.files[package.artifact.name])
     cloud.fleet.put_artifact(package.artifact, source, lambda _: None)
