@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import secrets
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from agent.channel import Channel
 from bridge.fleet import StageOrder
+from tests.conformance.bench import Bench
 from tests.conformance.cloud import CLOUDS, LIVE, RUN, Cloud
 from tests.releases import Package, ReleaseKit
 
@@ -144,6 +146,24 @@ def line(cloud) -> Iterator[Callable[[str], Channel]]:
     yield open_channel
     for channel in opened:
         channel.close()
+
+
+@pytest.fixture
+def device(cloud, key, tmp_path, monkeypatch) -> str:
+    """The one device of a bench in `tmp_path`, with the real agent, connected to the cloud."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test run keeps its own handlers
+    monkeypatch.chdir(tmp_path)
+    name = f"bench-{key}"
+    cloud.add_device(name)
+    return name
+
+
+@pytest.fixture
+def bench(cloud, device, tmp_path) -> Bench:
+    """That bench."""
+    bench = Bench(tmp_path)
+    bench.build(cloud.name, cloud.settings(device))
+    return bench
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ engine, its file boot loader.
 from __future__ import annotations
 
 import random
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -54,14 +53,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(cloud, key, tmp_path, monkeypatch) -> Stage:
+def stage(cloud, bench, device) -> Stage:
     """A device on the bench, connected to the account."""
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test run keeps its own handlers
-    monkeypatch.chdir(tmp_path)
-    device = f"bench-{key}"
-    cloud.add_device(device)
-    bench = Bench(tmp_path)
-    bench.build(cloud.name, cloud.settings(device))
     return Stage(bench, cloud, cloud, device)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import signal
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -37,14 +36,8 @@ class Site:
 
 
 @pytest.fixture
-def site(cloud, key, tmp_path, monkeypatch) -> Site:
+def site(cloud, bench, device) -> Site:
     """One device, connected to each cloud in turn."""
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test run keeps its own handlers
-    monkeypatch.chdir(tmp_path)
-    device = f"site-{key}"
-    cloud.add_device(device)
-    bench = Bench(tmp_path)
-    bench.build(cloud.name, cloud.settings(device))
     return Site(bench, cloud, cloud, device)
 
 
