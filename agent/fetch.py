@@ -92,11 +92,11 @@ class _Stream:
     def _body(self, answer: Answer, start: int) -> Iterator[bytes]:
         crawl = Crawl(self._limits.stall_seconds, LEAST_BYTES)
         skip = self._allow_skip(answer.skip)
-        while self._position < self._artifact.length:
+        while self._position < answer.stop:
             chunk = self._read(answer, crawl)
             passed = min(skip, len(chunk))
             skip -= passed
-            chunk = chunk[passed : passed + self._artifact.length - self._position]
+            chunk = chunk[passed : passed + answer.stop - self._position]
             if chunk:
                 self._position += len(chunk)
                 self._note_progress(self._position - start)

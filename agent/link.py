@@ -35,6 +35,8 @@ MAX_REDIRECTS = 5
 MAX_RETRY_AFTER = 600.0
 """Seconds that a server may ask us to wait; it may ask again."""
 READ_BYTES = 256 * 1024
+MOST_BYTES = 64 * 1024 * 1024
+"""Of one request: the content hosts of Device Update refuse ranges of more than 100 MB (Device Update limits)."""
 EXPLANATION_BYTES = 2048
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 EXPIRED = frozenset({401, 403, 410})
@@ -80,14 +82,21 @@ class Wanted:
     length: int
     etag: str | None = None
 
+    @property
+    def stop(self) -> int:
+        """Where one request ends, at most `MOST_BYTES` on."""
+        return min(self.length, self.offset + MOST_BYTES)
+
 
 class Answer:
-    """A body that begins `skip` bytes before what was wanted (the server knows no ranges), else right there."""
+    """A body up to `stop` that begins `skip` bytes before what was wanted (the server knows no ranges), or there."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse, wanted: Wanted) -> None:
         self._response = response
         self.etag = _strong(response.headers.get("ETag"))
-        self.skip = 0 if response.status == PARTIAL else wanted.offset
+        partial = response.status == PARTIAL
+        self.skip = 0 if partial else wanted.offset
+        self.stop = wanted.stop if partial else wanted.length
 
     def read(self) -> bytes:
         """The next bytes as they come, at most `READ_BYTES`; empty at the end. Raises: LinkDropped."""
@@ -167,7 +176,9 @@ def _split(url: str) -> tuple[str, str, str] | None:
 
 def _headers(wanted: Wanted) -> dict[str, str]:
     headers = {"Accept-Encoding": "identity", "Cache-Control": "no-transform", "User-Agent": "otabridge-agent"}
-    if wanted.offset:
+    if wanted.stop < wanted.length:
+        headers["Range"] = f"bytes={wanted.offset}-{wanted.stop - 1}"
+    elif wanted.offset:
         headers["Range"] = f"bytes={wanted.offset}-"
     if wanted.etag:
         headers["If-Match"] = wanted.etag

@@ -20,7 +20,7 @@ from bridge.decide import Advance, Complete, Decision, Evidence, Hold, Inconclus
 from bridge.errors import RolloutBusy, UsageError
 from bridge.fleet import Fleet, FleetError
 from bridge.ledger import Act, Entry, Fact
-from bridge.places import open_places, vanished, watched
+from bridge.places import begun_places, vanished, watched
 from bridge.plan import Request, check_orders, differences, make_plan, stage_order
 from bridge.record import Material, Record
 from bridge.rollout import Place, Plan, State
@@ -244,10 +244,13 @@ class Controller:
         self._fleet(place.fleet).start(stage_order(record.plan, place, material.release, material.roots))
 
     def _close(self, record: Record) -> tuple[FleetError, ...]:
-        """Withdraw what may still be offered: nobody watches a rollout that has ended."""
-        maybe_open = open_places(record)
+        """Withdraw what may still be offered, and have given back what was borrowed: nobody watches an ended rollout.
+
+        A pass over a rollout that ended long ago does so again, for devices that were in the middle then.
+        """
         return self._each(
-            maybe_open, lambda place: self._fleet(place.fleet).stop(record.plan.key(place.stage), record.reason)
+            begun_places(record),
+            lambda place: self._fleet(place.fleet).stop(record.plan.key(place.stage), record.reason),
         )
 
     def _each(self, places: Iterable[Place], act: Callable[[Place], None]) -> tuple[FleetError, ...]:

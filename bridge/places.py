@@ -1,4 +1,4 @@
-"""Which places of a rollout are looked at, and which may still hold an open offer. Pure."""
+"""Which places of a rollout are looked at, and which are told that it has ended. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ def watched(record: Record) -> Iterator[Place]:
     return (place for place in _begun(record) if place.stage == record.stage or _may_change(record, place))
 
 
-def open_places(record: Record) -> tuple[Place, ...]:
-    """The places begun whose order a fleet still keeps open, as far as is known.
+def begun_places(record: Record) -> tuple[Place, ...]:
+    """The places of every stage begun, in order: each fleet is told once their rollout has ended.
 
-    Also where every device has ended: some clouds hand an order to whoever joins later, until it is stopped.
+    Also where every device has ended, or the order was cancelled by somebody else: some clouds hand an order to whoever
+    joins later, and keep what it borrowed, until it is stopped. Stopping what is over is nothing.
     """
-    return tuple(place for place in _begun(record) if not _is_closed(record, place))
+    return tuple(_begun(record))
 
 
 def vanished(tally: Tally) -> Tally:
@@ -39,8 +40,3 @@ def _may_change(record: Record, place: Place) -> bool:
     if tally is None:
         return True
     return tally.ended < len(record.plan.devices(place)) and (tally.open or tally.running > 0)
-
-
-def _is_closed(record: Record, place: Place) -> bool:
-    tally = record.tallies.get(place)
-    return tally is not None and not tally.open

@@ -89,9 +89,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def _give(self, fault: Fault, seen: Seen) -> None:
-        start = int(seen.range.removeprefix("bytes=").removesuffix("-")) if seen.range and fault.ranges else 0
-        body = fault.body[start:]
-        self._head(fault, start, len(body))
+        asked = seen.range if seen.range and fault.ranges else None
+        first, _, last = (asked or "bytes=0-").removeprefix("bytes=").partition("-")
+        start = int(first)
+        body = fault.body[start : int(last) + 1 if last else None]
+        self._head(fault, start, len(body), partial=asked is not None)
         piece = body if fault.drop is None else body[: fault.drop]
         seen.sent = len(piece)
         self._write(fault, piece)
@@ -100,10 +102,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault.drop is not None:
             self.close_connection = True
 
-    def _head(self, fault: Fault, start: int, count: int) -> None:
-        self.send_response(206 if start else 200)
-        if start:
-            end = len(fault.body) - 1
+    def _head(self, fault: Fault, start: int, count: int, *, partial: bool) -> None:
+        self.send_response(206 if partial else 200)
+        if partial:
+            end = start + count - 1
             self.send_header("Content-Range", fault.total or f"bytes {start}-{end}/{len(fault.body)}")
         if fault.chunked:
             self.send_header("Transfer-Encoding", "chunked")

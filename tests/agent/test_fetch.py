@@ -36,6 +36,27 @@ def test_nothing_left(server: FileServer, fetch: Fetch):
     assert server.seen == []
 
 
+def test_a_long_artifact_is_asked_for_in_ranges(server: FileServer, fetch: Fetch, sleeper: Sleeper, monkeypatch):
+    """Some servers refuse longer ones; each is of the same entity, and where one ends there is nothing to wait for."""
+    monkeypatch.setattr("agent.link.MOST_BYTES", 300_000)
+    server.faults = [Fault(), Fault(drop=100_000)]
+
+    assert fetch() == BODY
+    ranges = ["bytes=0-299999", "bytes=300000-599999", "bytes=400000-"]
+    assert [seen.range for seen in server.seen] == ranges
+    assert [seen.if_match for seen in server.seen] == [None, '"one"', '"one"']
+    assert (server.sent, sleeper.naps) == (len(BODY), [1.0])
+
+
+def test_a_long_artifact_from_a_server_without_ranges_is_one_answer(server: FileServer, fetch: Fetch, monkeypatch):
+    """It sends all of it, whatever was asked for."""
+    monkeypatch.setattr("agent.link.MOST_BYTES", 300_000)
+    server.faults = [Fault(ranges=False)]
+
+    assert fetch() == BODY
+    assert len(server.seen) == 1
+
+
 def test_dropped_link_costs_nothing_twice(server: FileServer, fetch: Fetch, sleeper: Sleeper):
     """Each reconnect asks for the same entity from the first missing byte, so no byte travels twice."""
     server.faults = [Fault(drop=100_000), Fault(drop=250_000)]
