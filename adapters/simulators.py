@@ -25,6 +25,11 @@ def start_simulator(cloud: str, directory: Path) -> SimulatedCloud:
     return started
 
 
+def require_simulator(cloud: str) -> None:
+    """Raises: UsageError, there is no such simulator, or it is not installed."""
+    _choose(cloud)
+
+
 def _choose(cloud: str) -> ModuleType:
     opener = SIMULATORS.get(cloud)
     if opener is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from agent.answer import Answer, LinkDropped, LinkExpired, LinkRefused, Wanted
 from agent.channel import Offer
-from agent.link import Answer, LinkDropped, LinkExpired, LinkRefused, Links, Wanted
+from agent.link import Links
 from agent.pace import GENTLE, Backoff, Crawl, Timing, TokenBucket
 from bridge.release.errors import DownloadError
 from bridge.release.manifest import Artifact

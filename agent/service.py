@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import Protocol, assert_never
 
 from agent.channel import Channel, Offer
@@ -19,6 +20,8 @@ OFFER_SECONDS = 600.0
 ONCE_SECONDS = 30.0
 RESTART_SECONDS = 600.0
 """How long the machine may take to go down before the agent asks for the restart again."""
+RECENT = 8
+"""Ends that are remembered, so that several clouds that repeat themselves are told from several offers."""
 PATIENCE = Backoff(first=2.0, most=300.0)
 
 _log = logging.getLogger(__name__)
@@ -54,7 +57,7 @@ class Service:
         self._timing = timing
         self._supervised = supervised
         self._faults = 0
-        self._last = ""
+        self._recent: deque[str] = deque(maxlen=RECENT)
 
     def run(self) -> Rebooting | None:
         """Work until the heartbeat is stopped (None), or, when supervised, until the machine is to be restarted.
@@ -123,12 +126,13 @@ class Service:
             return self._channel.next_offer(timeout)
 
     def _install(self, offer: Offer) -> Step:
-        if offer.id == self._last:  # a cloud that repeats itself must not keep the device busy
+        if offer.id in self._recent:  # a cloud that repeats itself must not keep the device busy
             self._pause(f"offer {offer.id} came again")
         self._tell(f"installing offer {offer.id}")
         step = self._updates.install(self._channel, offer)
-        if isinstance(step, Concluded) and offer.id != self._last:
-            self._faults, self._last = 0, offer.id
+        if isinstance(step, Concluded) and offer.id not in self._recent:
+            self._faults = 0
+            self._recent.append(offer.id)
         return step
 
     def _pause(self, reason: str) -> None:

@@ -111,6 +111,13 @@ def simulated_clouds() -> tuple[str, ...]:
     return tuple(simulators.SIMULATORS)
 
 
+def require_simulator(cloud: str) -> None:
+    """Whether a simulator of `cloud` could be started. Raises: UsageError."""
+    from adapters import simulators
+
+    simulators.require_simulator(cloud)
+
+
 def start_simulator(cloud: str, directory: Path) -> SimulatedCloud:
     """A running simulator of `cloud`, its certificates in `directory`. Raises: UsageError."""
     from adapters import simulators

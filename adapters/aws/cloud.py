@@ -35,8 +35,8 @@ from adapters.aws.request import (
     render_request,
 )
 from adapters.aws.s3 import ArtifactStore
-from adapters.aws.settings_words import in_words
 from adapters.aws.wire import parse_document, render_document
+from adapters.settings_words import in_words
 from bridge.errors import UsageError
 from bridge.fleet import DeviceReport, FleetError, Sent, StageOrder
 from bridge.names import stage_name
@@ -56,6 +56,14 @@ STOP_CODE = "OTABRIDGE_STOP"
 SECONDS_A_MINUTE = 60
 BAD: tuple[Literal["FAILED", "REJECTED", "TIMED_OUT"], ...] = ("FAILED", "REJECTED", "TIMED_OUT")
 OUTCOMES: Mapping[str, Outcome] = {"FAILED": Outcome.FAILED, "REJECTED": Outcome.REJECTED}
+
+SHAPES: Mapping[str, str] = {
+    "region": "a region, such as eu-central-1",
+    "bucket": "a bucket's name: 3 to 63 lower-case letters, digits, dots and dashes",
+    "role_arn": "a role, such as arn:aws:iam::123456789012:role/otabridge-downloads",
+    "prefix": "letters, digits, `/`, `_`, `.` and `-`, at most 128",
+    "endpoint_url": "an http or https URL",
+}
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
@@ -90,7 +98,7 @@ def open_fleet(name: str, settings: Mapping[str, object]) -> AwsFleet:
     try:
         return AwsFleet(name, msgspec.convert(settings, AwsFleetSettings))
     except msgspec.ValidationError as error:
-        raise UsageError(f"fleet {name}: {in_words(str(error), settings)}") from error
+        raise UsageError(f"fleet {name}: {in_words(str(error), settings, SHAPES)}") from error
 
 
 class AwsFleet:

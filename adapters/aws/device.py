@@ -25,6 +25,7 @@ from adapters.aws.jobs import PASSING, Execution, JobsLine, Refused, State
 from adapters.aws.mqtt import AwsSettings
 from adapters.aws.wire import IN_PROGRESS, STATUS, check_signed, parse_document
 from agent.channel import Offer, OfferWithdrawn
+from agent.pace import Backoff
 from bridge.release.details import progress_details, report_details
 from bridge.release.errors import ChannelError, ReleaseError
 from bridge.release.report import MAX_DETAIL, Outcome, Progress, Report
@@ -55,6 +56,7 @@ class AwsChannel:
         self._line = JobsLine(settings)
         self._versions: dict[str, int] = {}
         self._told: tuple[str, str, int] | None = None
+        self._backoff = Backoff(settings.backoff_seconds, settings.backoff_most_seconds)
         self._chance = random.SystemRandom().random
 
     def next_offer(self, timeout: float) -> Offer | None:
@@ -201,8 +203,7 @@ class AwsChannel:
         """Wait before the next attempt, with full jitter; False when there is none, or none before `deadline`."""
         if attempt + 1 >= self._settings.attempts:
             return False
-        most = min(self._settings.backoff_most_seconds, self._settings.backoff_seconds * 2.0**attempt)
-        delay = most * self._chance()
+        delay = self._backoff.delay(attempt + 1, self._chance())
         if deadline is not None and time.monotonic() + delay >= deadline:
             return False
         time.sleep(delay)

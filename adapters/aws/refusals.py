@@ -16,6 +16,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from adapters.artifact_source import UnfitSource
 from adapters.violations import BrokenLimits
 from bridge.fleet import FleetError, LimitError
 
@@ -47,6 +48,8 @@ def explained(fleet: str) -> Iterator[None]:
         yield
     except BrokenLimits as error:
         raise LimitError(f"fleet {fleet}: {error}") from error
+    except UnfitSource as error:
+        raise FleetError(f"fleet {fleet}: {error}") from error
     except ClientError as error:
         raise _refusal(fleet, error) from error
     except (BotoCoreError, Boto3Error) as error:

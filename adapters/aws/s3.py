@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from adapters.artifact_source import checked_source
 from adapters.aws.refusals import is_missing
 from adapters.aws.request import object_key
-from bridge.fleet import FleetError, Sent
+from bridge.fleet import Sent
 from bridge.release.manifest import Artifact
 
 if TYPE_CHECKING:  # stubs, which only type checkers have
@@ -27,7 +27,7 @@ CONTENT_TYPE = "application/octet-stream"
 
 
 class ArtifactStore:
-    """One bucket. Raises what boto3 raises, and FleetError."""
+    """One bucket. Raises what boto3 raises, and UnfitSource."""
 
     def __init__(self, s3: S3Client, bucket: str, prefix: str) -> None:
         self._s3 = s3
@@ -39,12 +39,8 @@ class ArtifactStore:
         key = object_key(self._prefix, artifact.sha256, artifact.name)
         if self._holds(key, artifact):
             return
-        try:
-            with source.open("rb") as stream:
-                _check_source(artifact, source, stream)
-                self._upload(key, artifact, stream, sent)
-        except OSError as error:
-            raise FleetError(f"artifact {artifact.name}: {source}: {error.strerror or error}") from error
+        with checked_source(artifact, source) as stream:
+            self._upload(key, artifact, stream, sent)
 
     def _holds(self, key: str, artifact: Artifact) -> bool:
         try:
@@ -73,15 +69,3 @@ class ArtifactStore:
             Metadata={"sha256": artifact.sha256},
         )
         sent(artifact.length)
-
-
-def _check_source(artifact: Artifact, source: Path, stream: BufferedReader) -> None:
-    """Read it once before sending: of a part-wise upload S3 checks the parts, not the whole."""
-    digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    length = stream.tell()
-    stream.seek(0)
-    if (length, digest) != (artifact.length, artifact.sha256):
-        raise FleetError(
-            f"artifact {artifact.name}: {source} has {length} bytes with sha256 {digest}, the release signed "
-            f"{artifact.length} bytes with {artifact.sha256}: build the release again"
-        )

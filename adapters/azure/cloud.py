@@ -14,6 +14,7 @@ from pathlib import Path
 from adapters.azure.fleet import queries
 from adapters.azure.fleet.closing import Closing
 from adapters.azure.fleet.counting import Counting
+from adapters.azure.fleet.memberships import belongs
 from adapters.azure.fleet.orders import State
 from adapters.azure.fleet.pacing import Clock, SystemClock
 from adapters.azure.fleet.refusals import Refused, explained
@@ -55,8 +56,10 @@ class AzureFleet:
         """All devices of the hub, or those whose tag ADUGroup is `group` but for our stages. Raises: FleetError."""
         query = queries.ALL_DEVICES if group is None else queries.devices_of_group(group)
         with explained(self._name):
+            rows = self._services.twins.rows(query)
+            members = (str(row["deviceId"]) for row in rows if group is None or belongs(group, row))
             seen: set[str] = set()
-            for device in (str(row["deviceId"]) for row in self._services.twins.rows(query)):
+            for device in members:
                 if device not in seen:
                     seen.add(device)
                     yield device
@@ -86,13 +89,9 @@ class AzureFleet:
                 self._starting.go_on(request, held)
 
     def tally(self, key: str) -> Tally | None:
-        """Counts of the stage order; None when it was never started. Closes an order that all devices have ended.
-
-        Raises: FleetError.
-        """
+        """Counts of the stage order; None when it was never started. Changes nothing. Raises: FleetError."""
         with explained(self._name):
-            held = self._services.orders.read(stage_name(key))
-            return None if held is None else self._closing.tally(held)
+            return self._counting.tally(stage_name(key))
 
     def reports(self, key: str) -> Iterator[DeviceReport]:
         """How the devices that did not install ended, `most_reports` at most. Raises: FleetError."""
@@ -112,13 +111,15 @@ class AzureFleet:
         """
         with explained(self._name):
             stage = stage_name(key)
-            held = self._services.orders.read(stage)
-            if held is not None:
+            held = self._services.orders.read(stage) or self._closing.adopt(stage, key)
+            if held is not None and held.record.state is not State.CLOSED:
                 self._closing.stop(held, one_line(reason, len(reason)))
                 self._closing.sweep(but=stage)
 
     def retry(self, key: str) -> None:
-        """Offer the release once more to the devices of the stage that failed. Raises: FleetError, it is not open."""
+        """Offer the release once more to the devices of the stage that failed; not to those that were too slow, which
+        Device Update takes for busy. Raises: FleetError, the stage is not open.
+        """
         with explained(self._name):
             stage = stage_name(key)
             held = self._services.orders.read(stage)

@@ -22,28 +22,31 @@ from typing import TypeVar
 import msgspec
 
 from adapters.azure.channel import telling
-from adapters.azure.channel.about import introduction
-from adapters.azure.channel.acceptance import Acceptance, Accepted
-from adapters.azure.channel.diagnostics import answer, pending_request, upload_logs
+from adapters.azure.channel.about import introduction, is_introduced
+from adapters.azure.channel.acceptance import UNACCEPTABLE, Acceptance, Accepted
+from adapters.azure.channel.diagnostics import LogCollection
 from adapters.azure.channel.enrolment import Enrolment
-from adapters.azure.channel.files import FileRefused, Files
+from adapters.azure.channel.files import Files
 from adapters.azure.channel.goal_decision import (
     Act,
     Life,
     View,
     decide,
     ended_as,
+    is_told,
     life_of,
     offered,
     parse_view,
-    stage_of,
 )
 from adapters.azure.channel.key_store import RootKeys
 from adapters.azure.channel.line import HubLine, Twin
-from adapters.azure.channel.sdk import IdentityRefused
+from adapters.azure.channel.sdk import Declined, IdentityRefused
 from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.formats.component import Goal
+from adapters.azure.formats.twin_limits import check_twin_patch
+from adapters.violations import BrokenLimits
 from agent.channel import Offer, OfferWithdrawn
+from agent.pace import Backoff
 from bridge.release.errors import ChannelError, OtabridgeError, ReleaseError
 from bridge.release.report import Progress, Report
 
@@ -74,11 +77,15 @@ class AzureChannel:
     def __init__(self, settings: AzureSettings) -> None:
         self._settings = settings
         self._files = Files(settings)
+        self._logs = LogCollection(settings, self._files)
         self._acceptance = Acceptance(self._files, RootKeys(settings, self._files))
         self._line = HubLine(settings, Enrolment(settings))
+        self._reported: Mapping[str, object] = {}
         self._introduced = False
-        self._running: tuple[str, str] | None = None
+        self._running = ""
+        """The offer that the device works on, as far as is known here."""
         self._told: tuple[str, str, int] | None = None
+        self._backoff = Backoff(settings.backoff_seconds, settings.backoff_most_seconds)
         self._chance = random.SystemRandom().random
 
     def next_offer(self, timeout: float) -> Offer | None:
@@ -110,7 +117,7 @@ class AzureChannel:
     def conclude(self, offer_id: str, report: Report) -> None:
         """Report the end. Raises: OfferWithdrawn; ChannelError."""
         self._insist(lambda: self._tell_end(offer_id, report), None)
-        self._running = None
+        self._running = ""
 
     def close(self) -> None:
         """Hang up; idempotent."""
@@ -118,15 +125,16 @@ class AzureChannel:
         self._files.close()
 
     def _take_stock(self) -> Offer | None:
-        twin = self._line.twin()
-        self._introduce()
+        twin = self._read()
+        self._introduce(twin)
         offer = self._act(parse_view(twin.desired, twin.reported))
         if offer is None:
             self._collect_logs(twin)
         return offer
 
-    def _introduce(self) -> None:
-        if not self._introduced:
+    def _introduce(self, twin: Twin) -> None:
+        """At the start, and wherever the device is a stranger: another hub, or a twin that was made anew."""
+        if not self._introduced or not is_introduced(twin.reported):
             self._line.patch(introduction(self._settings))
             self._introduced = True
 
@@ -137,8 +145,8 @@ class AzureChannel:
                 _log.warning("%s; nothing in it can be answered", view.fault)
             case Act.ANSWER:
                 self._patch(telling.answered(view))
-            case Act.WITHDRAW if view.agent is not None:
-                self._withdraw(view)
+            case Act.WITHDRAW:
+                self._tell_closed(view, None)
             case Act.REJECT if goal is not None and view.fault is not None:
                 self._refuse(view, goal, view.fault)
             case Act.BEGIN | Act.RESUME if goal is not None:
@@ -149,28 +157,28 @@ class AzureChannel:
         """The offer in `goal`; None when it was none of ours and has been refused."""
         try:
             accepted = self._acceptance.accept(goal)
-        except (ReleaseError, FileRefused) as error:
+        except UNACCEPTABLE as error:
             self._refuse(view, goal, error)
             return None
         self._patch(telling.begun(view, goal) if is_new else telling.answered(view))
         offer_id = offered(view)
-        self._running = (offer_id, view.stage if is_new else stage_of(view))
+        self._running = offer_id
         return _offer(offer_id, accepted)
 
     def _refuse(self, view: View, goal: Goal, error: OtabridgeError) -> None:
         _log.warning("the deployment %s is refused: %s", goal.workflow_id, error)
         self._patch(telling.refused(view, goal, error))
 
-    def _withdraw(self, view: View) -> None:
-        if view.agent is not None:
-            self._patch(telling.withdrawn(view, view.agent))
-
     def _collect_logs(self, twin: Twin) -> None:
-        """Never in the way of an update: a failure is an answer, too."""
-        request = pending_request(twin.desired, twin.reported)
-        if request is not None:
-            result = upload_logs(request, self._line.device, self._settings, self._files)
-            self._line.patch(answer(request, result))
+        """Never in the way of an update: a failure is an answer, and an answer that is refused only a warning."""
+        answer = self._logs.answer(twin.desired, twin.reported, self._line.device)
+        try:
+            if answer is not None:
+                self._line.patch(answer)
+        except Declined as error:
+            if error.retryable:
+                raise
+            _log.warning("the answer to a collection of logs: %s", error)
 
     def _renewed(self, offer_id: str) -> Offer:
         view = self._live_view(offer_id)
@@ -178,24 +186,24 @@ class AzureChannel:
             raise _gone(offer_id)
         try:
             return _offer(offer_id, self._acceptance.accept(view.goal))
-        except (ReleaseError, FileRefused) as error:
+        except UNACCEPTABLE as error:
             raise ChannelError(f"{offer_id}: Device Update describes it otherwise than before: {error}") from error
 
     def _check_news(self, offer_id: str) -> None:
-        """Read the twin where the offer may have been withdrawn, or its stage is not known. Raises: OfferWithdrawn."""
-        known = self._running is not None and self._running[0] == offer_id
+        """Read the twin where the offer may have been withdrawn. Raises: OfferWithdrawn."""
+        known = self._running == offer_id
         if known and not self._line.await_news(0.0) and self._line.linked:
             return
         self._line.forget_news()
-        view = self._live_view(offer_id, self._settings.progress_seconds)
-        self._running = (offer_id, stage_of(view))
+        self._live_view(offer_id, self._settings.progress_seconds)
+        self._running = offer_id
 
     def _show(self, offer_id: str, progress: Progress) -> None:
         mark = (offer_id, progress.phase.value, progress.percent // STEP)
-        if mark == self._told or self._running is None:
+        if mark == self._told:
             return
         self._told = mark
-        self._line.patch(telling.going_on(self._running[1], progress), self._settings.progress_seconds)
+        self._line.patch(telling.going_on(progress), self._settings.progress_seconds)
 
     def _tell_end(self, offer_id: str, report: Report) -> None:
         view = self._view()
@@ -203,36 +211,54 @@ class AzureChannel:
         if life is Life.ENDED and ended_as(view, report.outcome):
             self._patch(telling.answered(view))
             return
-        goal = self._require_live(view, offer_id)
+        goal = self._require_live(view, offer_id, report)
         try:
             patch = telling.concluded(view, goal, report, self._acceptance.codes_of(goal))
         except ReleaseError as error:
             raise OfferWithdrawn(f"{offer_id}: Device Update describes it otherwise than before: {error}") from error
         self._patch(patch)
 
+    def _tell_closed(self, view: View, report: Report | None) -> None:
+        known = telling.withdrawn(view, view.agent) if view.agent and decide(view) is Act.WITHDRAW else {}
+        became = {} if report is None else telling.afterwards(view, report)
+        self._patch(telling.merged(known, became))
+
     def _live_view(self, offer_id: str, seconds: float | None = None) -> View:
         view = self._view(seconds)
         self._require_live(view, offer_id)
         return view
 
-    def _require_live(self, view: View, offer_id: str) -> Goal:
-        """Raises: OfferWithdrawn, once the hub has been told that the device knows."""
+    def _require_live(self, view: View, offer_id: str, report: Report | None = None) -> Goal:
+        """Raises: OfferWithdrawn, once the hub has been told that the device knows, and what `report` says."""
         life = life_of(view, offer_id)
         if life is Life.LIVE and view.goal is not None:
             return view.goal
-        if decide(view) is Act.WITHDRAW:
-            self._withdraw(view)
+        self._tell_closed(view, report if is_told(view, offer_id) else None)
         if life is Life.ENDED:
             raise OfferWithdrawn(f"{offer_id} has ended with Device Update already")
         raise _gone(offer_id)
 
     def _view(self, seconds: float | None = None) -> View:
-        twin = self._line.twin(seconds)
+        twin = self._read(seconds)
         return parse_view(twin.desired, twin.reported)
 
+    def _read(self, seconds: float | None = None) -> Twin:
+        twin = self._line.twin(seconds)
+        self._reported = twin.reported
+        return twin
+
     def _patch(self, patch: Mapping[str, object]) -> None:
-        if patch:
+        """Tell the twin; of a patch that it has no room for, the least. Raises: ChannelError."""
+        if not patch:
+            return
+        try:
+            check_twin_patch(patch, current=self._reported)
             self._line.patch(patch)
+        except (BrokenLimits, Declined) as error:
+            if isinstance(error, Declined) and error.retryable:
+                raise
+            _log.warning("the twin has no room for all of a report, telling it the least: %s", error)
+            self._line.patch(telling.without_echo(patch))
 
     def _await_news(self, deadline: float) -> bool:
         """Whether to read the twin again before `deadline`; with the link down only a new connection is a reason."""
@@ -266,8 +292,7 @@ class AzureChannel:
         """Wait before the next attempt, with full jitter; False when there is none, or none before `deadline`."""
         if attempt + 1 >= self._settings.attempts:
             return False
-        most = min(self._settings.backoff_most_seconds, self._settings.backoff_seconds * 2.0**attempt)
-        delay = most * self._chance()
+        delay = self._backoff.delay(attempt + 1, self._chance())
         if time.monotonic() + delay >= deadline:
             return False
         time.sleep(delay)

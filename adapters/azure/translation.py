@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -119,7 +120,7 @@ def _microsoft(release: bytes | None, options: Options) -> dict[str, object]:
     name, version, model = _named(release, options)
     manifest = ImportManifest(
         version="4.0",
-        update_id=update_id(options.provider, name, version),
+        update_id=_update_id(name, version, options),
         compatibility=({"manufacturer": options.manufacturer, "model": model},),
         steps=(step,),
         files=tuple(File(each.name, each.size, each.sha256) for each in options.file),
@@ -127,6 +128,20 @@ def _microsoft(release: bytes | None, options: Options) -> dict[str, object]:
     )
     document = render(manifest)
     return {"document": msgspec.Raw(document), **_calls(document, manifest.update_id, names, options)}
+
+
+def _update_id(name: str, version: str, options: Options) -> UpdateId:
+    """The update's id. Raises: BrokenLimits, which name the options where a value was given by one."""
+    given = {"provider": options.provider, "release.name": options.name, "release.version": options.version}
+    try:
+        return update_id(options.provider, name, version)
+    except BrokenLimits as error:
+        broken = [replace(each, field=_field(each.field, given)) for each in error.violations]
+        raise BrokenLimits(tuple(broken)) from error
+
+
+def _field(field: str, given: Mapping[str, str | None]) -> str:
+    return option_name(field.removeprefix("release.")) if given.get(field) else field
 
 
 def _named(release: bytes | None, options: Options) -> tuple[str, str, str]:

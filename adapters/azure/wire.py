@@ -153,14 +153,18 @@ def desired_stage(desired: Mapping[str, object]) -> str:
     return stage if isinstance(stage, str) and parse_standing(f"{stage}/{Word.RUNNING}") else ""
 
 
-def reported_standing(standing: Standing, said: Progress | Report | None = None) -> dict[str, object]:
-    """The reported properties of our component; pairs of an earlier stage are removed."""
-    pairs: Mapping[str, str] = {}
-    if isinstance(said, Report):
-        pairs = report_details(said)
-    elif said is not None:
-        pairs = progress_details(said)
+def reported_standing(standing: Standing, report: Report | None = None) -> dict[str, object]:
+    """The reported properties of our component where an attempt begins or ends; what was said before is removed."""
+    pairs = {} if report is None else report_details(report)
     return {COMPONENT: {"standing": str(standing), "said": {**_NOTHING_SAID, **pairs}}}
+
+
+def reported_progress(said: Progress) -> dict[str, object]:
+    """The reported properties of our component while an attempt goes on.
+
+    Without the standing: the hub's time of that says when the attempt began, and a repeated one would renew it.
+    """
+    return {COMPONENT: {"said": {**_NOTHING_SAID, **progress_details(said)}}}
 
 
 def parse_reported(reported: Mapping[str, object]) -> tuple[Standing | None, Progress | Report | None]:

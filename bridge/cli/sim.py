@@ -14,11 +14,11 @@ from bridge.cli.interruption import interruptible
 from bridge.demo.boards import switched_on
 from bridge.demo.playground import CLOUD, Playground, claimed, require_usable
 from bridge.errors import UsageError
-from bridge.wiring import start_simulator
+from bridge.wiring import require_simulator, simulated_clouds, start_simulator
 
 MAX_BOARDS = 100
 
-Cloud = Annotated[str, typer.Argument(help="Which cloud, such as aws.")]
+Cloud = Annotated[str, typer.Argument(help=f"Which cloud: {' or '.join(simulated_clouds())}.")]
 Directory = Annotated[Path, typer.Option(help="Folder for settings and devices; each start begins anew.")]
 Devices = Annotated[int, typer.Option(min=1, max=1000, help=f"How many devices; with --image, at most {MAX_BOARDS}.")]
 Image = Annotated[Path | None, typer.Option(help="Raw image: run the devices too, with it in their slot a.")]
@@ -37,6 +37,7 @@ def sim(
 
     Everything stays on loopback. An environment file makes it ready for use in other terminals.
     """
+    require_simulator(cloud)
     if image is not None:
         _require_boards(devices, image, root)
     try:

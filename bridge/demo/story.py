@@ -193,9 +193,10 @@ def _stopped_checks(found: Found, boots: Mapping[str, int]) -> list[Check]:
     side, tried = found.side, found.tried
     spared = [board for number, board in enumerate(side.boards) if number not in tried]
     still = [len(board.boots) == boots[board.name] for board in spared]
+    where = side.fleet if side.fragile else f"{side.fleet}, where it works"
     checks = [
-        check(f"{side.fleet}: only the first stage was offered it", len(tried) <= side.first_stage, len(tried)),
-        check(f"{side.fleet}: the other devices never even restarted", all(still), still),
+        check(f"{where}: only the first stage was offered it", len(tried) <= side.first_stage, len(tried)),
+        check(f"{where}: the other devices never even restarted", all(still), still),
     ]
     if side.fragile:
         fallen = [found.devices[number].fallbacks for number in tried]

@@ -38,7 +38,7 @@ def test_nothing_left(server: FileServer, fetch: Fetch):
 
 def test_a_long_artifact_is_asked_for_in_ranges(server: FileServer, fetch: Fetch, sleeper: Sleeper, monkeypatch):
     """Some servers refuse longer ones; each is of the same entity, and where one ends there is nothing to wait for."""
-    monkeypatch.setattr("agent.link.MOST_BYTES", 300_000)
+    monkeypatch.setattr("agent.answer.MOST_BYTES", 300_000)
     server.faults = [Fault(), Fault(drop=100_000)]
 
     assert fetch() == BODY
@@ -50,7 +50,7 @@ def test_a_long_artifact_is_asked_for_in_ranges(server: FileServer, fetch: Fetch
 
 def test_a_long_artifact_from_a_server_without_ranges_is_one_answer(server: FileServer, fetch: Fetch, monkeypatch):
     """It sends all of it, whatever was asked for."""
-    monkeypatch.setattr("agent.link.MOST_BYTES", 300_000)
+    monkeypatch.setattr("agent.answer.MOST_BYTES", 300_000)
     server.faults = [Fault(ranges=False)]
 
     assert fetch() == BODY

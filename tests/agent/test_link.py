@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from adapters.simulation.pki import CertificateAuthority
+from agent.answer import place
 from agent.connections import Connections
 from agent.fetch import HttpDownload, Limits
-from agent.link import Links, place
+from agent.link import Links
 from bridge.release.errors import DownloadError, FailureCode
 from tests.agent.fileserver import ARTIFACT, BODY, Fault, Fetch, FileServer, Sleeper, offer
 
@@ -105,7 +106,11 @@ def test_redirects(server: FileServer, fetch: Fetch):
 
 @pytest.mark.parametrize(
     ("location", "message"),
-    [("/again", "redirects more than 5 times"), ("file:///etc/shadow", "must come over https or http, not 'file'")],
+    [
+        ("/again", "redirects more than 5 times"),
+        ("file:///etc/shadow", "must come over https or http, not 'file'"),
+        ("//[", "redirects to what is no URL"),
+    ],
 )
 def test_bad_redirects(server: FileServer, fetch: Fetch, location: str, message: str):
     """Redirects neither go on for ever nor lead away from HTTP."""

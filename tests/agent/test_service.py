@@ -89,6 +89,17 @@ def test_one_offer_after_the_other():
     assert script.naps == []
 
 
+def test_clouds_that_repeat_themselves_in_turn_are_slowed_down():
+    """Each repeats an offer that has ended; the device does not answer them in circles."""
+    offers = ["aws:1", "azure:1", "aws:1", "azure:1"]
+    script = Script([Idle(), *[INSTALLED, Idle()] * len(offers)], list(offers))
+
+    script.service().run()
+
+    assert [line for line in script.log if line.startswith("install")] == [f"install {each}" for each in offers]
+    assert len(script.naps) == 2
+
+
 def test_systemd_hears_what_goes_on():
     """The service is ready before a trial boot is proved, says what it does, and that it stops."""
     script = Script([Idle(), REFUSED, Idle()], ["job-1"])

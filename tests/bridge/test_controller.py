@@ -157,6 +157,22 @@ def test_an_abort_withdraws_what_was_not_begun(world):
     assert len(world.depot.offered) == 0
 
 
+def test_an_order_that_others_cancelled_is_told_of_the_end_too(world):
+    """It is no longer open, and may still hold what it borrowed; applied again, every stage begun is told once more."""
+    world.apply(passes=3)
+    for order in world.depot.orders.values():
+        order.stopped = True
+    world.apply(passes=2)
+    calls: list[str] = []
+    begun = sum(len(fleet.orders) for fleet in world.fleets.values())
+
+    world.process(calls.append).abort("gates", "somebody cancelled it")
+    assert calls.count("stop begins") == begun > 0
+    world.apply(hook=calls.append)
+
+    assert calls.count("stop begins") == 2 * begun
+
+
 def test_an_abort_is_recorded_while_another_process_acts(world):
     """It does not wait for that process to write it down; whoever holds the rollout withdraws the offers."""
     world.apply(passes=2)

@@ -13,7 +13,7 @@ from agent import cli
 from agent.bootloaders.file import FileBootLoader, boot, create, image_path
 from agent.disk import SystemDisk
 from agent.slots import Slot
-from bridge.demo.settings import channel_tables, toml
+from bridge.demo.settings import channel_tables, toml, toml_lines
 from tests.releases import HARDWARE, MODEL, Package, ReleaseKit
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
@@ -70,8 +70,16 @@ class Bench:
 
     def build(self, cloud: str, settings: Mapping[str, object]) -> None:
         """Put everything into the folder, and boot. The health check fails once there is a file `sick`."""
+        self._build(channel_tables(cloud, settings))
+
+    def build_for(self, clouds: Mapping[str, Mapping[str, object]]) -> None:
+        """The same for a device that several clouds may update: the settings for each by its name."""
+        tables = [f"[channel.{cloud}]\n{toml_lines(settings)}\n" for cloud, settings in clouds.items()]
+        self._build("\n".join([f"[channel]\nclouds = {toml(list(clouds))}\n", *tables]))
+
+    def _build(self, channel: str) -> None:
         check = CHECK.format(command=toml(["test", "!", "-e", str(self.folder / "sick")]))
-        (self.folder / "agent.toml").write_text(CONFIG + check + channel_tables(cloud, settings))
+        (self.folder / "agent.toml").write_text(CONFIG + check + channel)
         (self.folder / "root.json").write_bytes(self.owner.pinned)
         self.board.mkdir()
         create(self.board, SystemDisk(), SLOT_BYTES, [OLD])

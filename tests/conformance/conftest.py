@@ -136,15 +136,17 @@ def devices(cloud) -> tuple[str, ...]:
 
 @pytest.fixture
 def line(cloud) -> Iterator[Callable[[str], Channel]]:
-    """Opens channels and closes them after the test."""
-    opened: list[Channel] = []
+    """Opens channels, each as a new process of its device's agent, and closes them after the test."""
+    opened: dict[str, Channel] = {}
 
     def open_channel(device: str) -> Channel:
-        opened.append(cloud.channel(device))
-        return opened[-1]
+        if device in opened:
+            opened[device].close()  # two agents with one identity would hang each other up
+        opened[device] = cloud.channel(device)
+        return opened[device]
 
     yield open_channel
-    for channel in opened:
+    for channel in opened.values():
         channel.close()
 
 

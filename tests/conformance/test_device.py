@@ -63,6 +63,20 @@ def test_an_unhealthy_release_falls_back_and_is_reported_so(site):
     site.bench.assert_old_slot_boots(Slot.A)
 
 
+def test_a_withdrawal_after_the_switch_comes_too_late(site):
+    """The trial boot is on: it is proved and stays, nobody waits for its report, and the next release is installed."""
+    package = site.bench.package(2)
+    offer = site.account.offer(site.device, package)
+    site.bench.run()
+    site.cloud.take_back(site.device, offer)
+
+    site.bench.boot()
+    site.bench.run_to_end(2)
+
+    assert_runs(site, package)
+    assert site.update(site.bench.package(3)) == End("installed", "")
+
+
 HEALED = [Trouble.DOWNLOAD_CUT, Trouble.DOWNLOAD_EXPIRED, Trouble.DOWNLOAD_REFUSED]
 
 

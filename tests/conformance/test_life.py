@@ -55,6 +55,13 @@ def test_a_started_stage_waits_for_its_devices(cloud, order):
     assert cloud.fleet.tally(order.key) == Tally(waiting=3)
 
 
+def test_no_work_is_no_offer(line, devices):
+    """A device that nobody wants anything of waits, and then knows."""
+    channel = line(devices[0])
+
+    assert [channel.next_offer(0.2), channel.next_offer(0)] == [None, None]
+
+
 def test_a_device_that_took_the_offer_is_running(cloud, line, order, devices):
     """The cloud sees who has begun, and signs of life change nothing about that."""
     cloud.fleet.start(order)

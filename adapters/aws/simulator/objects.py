@@ -17,7 +17,8 @@ from werkzeug.wrappers import Request, Response
 
 from adapters.aws.simulator.errors import not_found
 from adapters.aws.simulator.placeholders import S3Object
-from adapters.simulation.faults import Effect, Fault
+from adapters.simulation.faults import Fault
+from adapters.simulation.spoil import spoilt
 
 _PIECE = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -123,7 +124,7 @@ def _content(request: Request, key: FakeKey, fault: Fault | None) -> Response:
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{key.size}"
     span_read = span or Span(0, key.size)
     headers["Content-Length"] = str(span_read.stop - span_read.start)
-    pieces = _spoil(_pieces(key, span_read), fault) if request.method == "GET" else iter(())
+    pieces = spoilt(_pieces(key, span_read), fault) if request.method == "GET" else iter(())
     return Response(pieces, 206 if span else 200, headers, direct_passthrough=True)
 
 
@@ -164,19 +165,3 @@ def _pieces(key: FakeKey, span: Span) -> Iterator[bytes]:
             piece = key._value_buffer.read(min(_PIECE, span.stop - position))  # noqa: SLF001 - same
         position += len(piece)
         yield piece
-
-
-def _spoil(pieces: Iterator[bytes], fault: Fault | None) -> Iterator[bytes]:
-    if fault is None or fault.effect not in (Effect.CUT_BODY, Effect.CORRUPT_BODY):
-        yield from pieces
-        return
-    left = fault.body_bytes
-    for piece in pieces:
-        if not 0 <= left < len(piece):
-            yield piece
-        elif fault.effect is Effect.CUT_BODY:
-            yield piece[:left]
-            raise ConnectionAbortedError("planned fault: the download stops here")
-        else:
-            yield piece[:left] + bytes((piece[left] ^ 1,)) + piece[left + 1 :]
-        left -= len(piece)

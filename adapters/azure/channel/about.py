@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.channel.telling import merged
+from adapters.azure.formats.component import COMPONENT as AGENT
 from adapters.azure.formats.component import startup_report
 
 COMPONENT = "deviceInformation"
@@ -24,6 +25,13 @@ def introduction(settings: AzureSettings) -> Mapping[str, object]:
     """The patch of reported properties for the start of a process."""
     about = {"manufacturer": settings.manufacturer, "model": settings.model, "aduVer": f"otabridge;agent/{_version()}"}
     return merged(startup_report(about), {COMPONENT: {"__t": "c", **device_information(settings)}})
+
+
+def is_introduced(reported: Mapping[str, object]) -> bool:
+    """Whether a twin shows an introduction; the service passes over a device without one."""
+    component = reported.get(AGENT)
+    agent = component.get("agent") if isinstance(component, Mapping) else None
+    return isinstance(agent, Mapping) and isinstance(agent.get("deviceProperties"), Mapping)
 
 
 def device_information(settings: AzureSettings, root: Path = Path("/")) -> dict[str, str | int]:

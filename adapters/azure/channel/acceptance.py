@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adapters.azure.channel.files import Files
-from adapters.azure.channel.key_store import RootKeys
+from adapters.azure.channel.files import FileRefused, Files
+from adapters.azure.channel.key_store import RootKeys, RootKeysNotKept
 from adapters.azure.formats.component import Goal
 from adapters.azure.formats.results import ROOT_KEYS_UNCHANGED
 from adapters.azure.formats.signature import verify
@@ -23,6 +23,10 @@ from adapters.azure.formats.update_manifest import (
     release_files,
 )
 from adapters.azure.wire import RELEASE_FILE, ROOTS_FILE, MalformedUpdate, artifact_files, parse_roots
+from bridge.release.errors import ReleaseError
+
+UNACCEPTABLE = (ReleaseError, FileRefused, RootKeysNotKept)
+"""Why a goal never becomes an offer; whoever deployed it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Acceptance:
 
         Raises:
             ReleaseError: SignatureRefused, UntrustedRootKeys, ForeignUpdate, MalformedUpdate, AlteredRelease.
-            FileRefused: a server does not give a file. ChannelError: it may, at another try.
+            FileRefused: a server does not give a file. RootKeysNotKept: the disk does not take the root keys.
+            ChannelError: another try may do.
         """
         self._refresh(goal)
         files = release_files(self._manifest(goal))

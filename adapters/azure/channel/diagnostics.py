@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -25,7 +25,8 @@ from bridge.release.errors import ChannelError
 from bridge.release.manifest import PRINTABLE
 
 COMPONENT = "diagnosticInformation"
-NO_EXTENDED = "00000000"
+NO_EXTENDED = 0
+"""A number here, where the deployment's own are hexadecimal text."""
 KILOBYTE = 1024
 
 Members = Mapping[str, object]
@@ -48,12 +49,14 @@ class Result(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One collection that the service asks for; `container_url` carries the signature that lets a device write."""
+    """One collection that the service asks for; `container_url` carries the signature that lets a device write.
+
+    Both are "" where they are missing, or none.
+    """
 
     operation: str
     container_url: str
     version: int
-    received: Members
 
 
 class _ServiceWire(msgspec.Struct, frozen=True, rename="camel"):
@@ -61,27 +64,49 @@ class _ServiceWire(msgspec.Struct, frozen=True, rename="camel"):
     storage_sas_url: Annotated[str, msgspec.Meta(max_length=4096, pattern=PRINTABLE)] = ""
 
 
+class LogCollection:
+    """Answers collections. One that was uploaded is not uploaded again because its answer was lost."""
+
+    def __init__(self, settings: AzureSettings, files: Files) -> None:
+        self._settings = settings
+        self._files = files
+        self._ended: tuple[str, Result] | None = None
+
+    def answer(self, desired: Members, reported: Members, device: str) -> dict[str, object] | None:
+        """The patch that ends what `desired` asks for; None where nothing is open. Never raises."""
+        request = pending_request(desired, reported)
+        if request is None:
+            return None
+        if self._ended is None or self._ended[0] != request.operation:
+            self._ended = request.operation, upload_logs(request, device, self._settings, self._files)
+        return answer(request, self._ended[1])
+
+
 def pending_request(desired: Members, reported: Members) -> Request | None:
     """The collection that `desired` asks for, unless `reported` shows that it was answered. Pure."""
-    received = _part(desired, "service")
+    received, told = _part(desired, "service"), _part(reported, "service") or {}
     version = desired.get("$version")
     if received is None or not isinstance(version, int):
         return None
     try:
         wire = msgspec.convert(received, _ServiceWire)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         _log.debug("desired %s.service: %s", COMPONENT, error)
         wire = _ServiceWire()
-    answered = (_part(reported, "service") or {}).get("value")
-    done = isinstance(answered, Mapping) and answered.get("operationId") == received.get("operationId")
-    return None if done else Request(wire.operation_id, wire.storage_sas_url, version, received)
+    request = Request(wire.operation_id, wire.storage_sas_url, version)
+    return None if told.get("av") == version or told.get("value") == _echo(request) else request
 
 
 def answer(request: Request, result: Result) -> dict[str, object]:
     """The patch of reported properties that ends a collection. Pure."""
     agent = {"resultCode": int(result), "extendedResultCode": NO_EXTENDED, "operationId": request.operation}
-    service = {"value": dict(request.received), "ac": 200, "ad": "", "av": request.version}
+    service = {"value": _echo(request), "ac": 200, "ad": "", "av": request.version}
     return {COMPONENT: {"__t": "c", "agent": agent, "service": service}}
+
+
+def _echo(request: Request) -> dict[str, str]:
+    """What was received, as far as it made sense: a twin has little room, and less for what is hostile."""
+    return {"operationId": request.operation, "storageSasUrl": request.container_url}
 
 
 def upload_logs(request: Request, device: str, settings: AzureSettings, files: Files) -> Result:
@@ -89,11 +114,8 @@ def upload_logs(request: Request, device: str, settings: AzureSettings, files: F
     refusal = _refusal(request, settings)
     if refusal is not None:
         return refusal
-    logs = {path: data for path in settings.log_files if (data := _tail(path, settings.log_kilobytes * KILOBYTE))}
-    if not logs:
-        return Result.NO_LOGS_FOUND
     try:
-        work = settle(lambda: _upload_all(request, device, logs, files), settings.files_seconds, COMPONENT)
+        work = settle(lambda: _upload_all(request, device, settings, files), settings.files_seconds, COMPONENT)
     except Overdue as error:
         _log.warning("logs of operation %s: %s", request.operation, error)
         return Result.UPLOAD_FAILED
@@ -110,8 +132,14 @@ def _refusal(request: Request, settings: AzureSettings) -> Result | None:
     return None
 
 
-def _upload_all(request: Request, device: str, logs: Mapping[str, bytes], files: Files) -> Result:
-    results = [_upload(request, device, name, logs[path], files) for path, name in _names(logs).items()]
+def _upload_all(request: Request, device: str, settings: AzureSettings, files: Files) -> Result:
+    results = []
+    for path, name in _names(settings.log_files).items():
+        data = _tail(path, settings.log_kilobytes * KILOBYTE)
+        if data:
+            results.append(_upload(request, device, name, data, files))
+    if not results:
+        return Result.NO_LOGS_FOUND
     return next((result for result in results if result is not Result.SUCCESS), Result.SUCCESS)
 
 
@@ -134,7 +162,7 @@ def _blob_url(request: Request, device: str, name: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
 
-def _names(paths: Mapping[str, bytes]) -> dict[str, str]:
+def _names(paths: Sequence[str]) -> dict[str, str]:
     """A blob's name for each path: the file's own, where no other has it."""
     names: dict[str, str] = {}
     for at, path in enumerate(paths):

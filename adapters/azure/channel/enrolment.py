@@ -80,7 +80,7 @@ class Enrolment:
         try:
             text = Path(self._settings.assignment_file or "").read_bytes()
             known = msgspec.json.decode(text[:MAX_ASSIGNMENT], type=_Remembered)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeError, RecursionError):
             return None
         same = (known.id_scope, known.registration_id) == (self._settings.id_scope, self._settings.registration_id)
         return known.assignment if same else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -15,16 +16,19 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError
 
+from adapters.azure.channel.deadline import settle
 from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.formats.update_manifest import UpdateFile
+from agent.answer import place
 from agent.connections import Connections
-from agent.link import place
 from bridge.release.errors import AlteredRelease, ChannelError, DownloadError, FailureCode
 
 MAX_URL = 8192
 MAX_REDIRECTS = 3
 MAX_ALTERED = 3
 """How often a file is fetched whose bytes are not the signed ones: the line, or the server, may have altered them."""
+GRACE_SECONDS = 2.0
+"""How much longer than it may take a request is waited for: one that ends by itself says more."""
 CHUNK_BYTES = 64 * 1024
 OK = 200
 CREATED = 201
@@ -49,16 +53,11 @@ class Files:
 
     def fetch(self, url: str, file: UpdateFile) -> bytes:
         """The bytes of `file`, which are the signed ones. Raises: AlteredRelease, FileRefused, ChannelError."""
-        deadline = self._deadline()
-        for _ in range(MAX_ALTERED):
-            data = self._get(url, file.length, deadline)
-            if len(data) == file.length and hashlib.sha256(data).hexdigest() == file.sha256:
-                return data
-        raise AlteredRelease(f"{file.name} from {place(url)} is not the file whose hash is signed")
+        return self._in_time(url, lambda deadline: self._signed(url, file, deadline))
 
     def get(self, url: str, most: int) -> bytes:
         """Whatever lies there, at most `most` bytes. Raises: FileRefused, ChannelError."""
-        return self._get(url, most, self._deadline())
+        return self._in_time(url, lambda deadline: self._get(url, most, deadline))
 
     def put(self, url: str, data: bytes) -> None:
         """Make `data` the block blob at `url`. Raises: FileRefused, ChannelError."""
@@ -71,11 +70,22 @@ class Files:
         if self._open_connections is not None:
             self._open_connections.close()
 
-    def _deadline(self) -> float:
-        return time.monotonic() + self._settings.files_seconds
+    def _in_time(self, url: str, act: Callable[[float], bytes]) -> bytes:
+        """Names are resolved, and heads of answers read, without a deadline of ours: so all of it is under one."""
+        seconds = self._settings.files_seconds
+        deadline = time.monotonic() + seconds
+        return settle(lambda: act(deadline), seconds + GRACE_SECONDS, place(url)).result()
+
+    def _signed(self, url: str, file: UpdateFile, deadline: float) -> bytes:
+        for _ in range(MAX_ALTERED):
+            data = self._get(url, file.length, deadline)
+            if len(data) == file.length and hashlib.sha256(data).hexdigest() == file.sha256:
+                return data
+        raise AlteredRelease(f"{file.name} from {place(url)} is not the file whose hash is signed")
 
     def _get(self, url: str, most: int, deadline: float) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
+            _require_time(url, deadline)
             with closing(self._request("GET", url)) as answer:
                 if answer.status not in REDIRECTS:
                     _require(answer.status, OK, url)
@@ -124,7 +134,7 @@ class Files:
             raise FileRefused(f"{place(url)}: a file must come over {allowed} (`allow_http` permits http)")
 
     def _same_scheme(self, url: str, location: str) -> str:
-        target = urljoin(url, location[:MAX_URL])
+        target = _joined(url, location)
         if not location or _scheme(target) != _scheme(url):
             raise FileRefused(f"{place(url)} redirects to {place(target)}, which is nowhere or of another scheme")
         return target
@@ -136,9 +146,13 @@ def _body(answer: urllib3.BaseHTTPResponse, url: str, most: int, deadline: float
         data += chunk
         if len(data) > most:
             raise FileRefused(f"{place(url)}: more than {most} bytes, which is what the file may have")
-        if time.monotonic() > deadline:
-            raise ChannelError(f"{place(url)}: not whole in time, after {len(data)} bytes")
+        _require_time(url, deadline)
     return bytes(data)
+
+
+def _require_time(url: str, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise ChannelError(f"{place(url)}: not whole in time")
 
 
 def _chunk(answer: urllib3.BaseHTTPResponse, url: str) -> bytes:
@@ -157,11 +171,22 @@ def _require(status: int, wanted: int, url: str) -> None:
     raise FileRefused(message)
 
 
-def _scheme(url: str) -> str:
+def _joined(url: str, location: str) -> str:
+    """Where `location` leads from `url`; "" where that is no URL."""
     try:
-        return urlsplit(url).scheme
+        return urljoin(url, location[:MAX_URL])
     except ValueError:
         return ""
+
+
+def _scheme(url: str) -> str:
+    """In lower case; "" of what is no URL, if only because of its port."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is not read before
+    except ValueError:
+        return ""
+    return parts.scheme
 
 
 def _explain(error: HTTPError) -> str:

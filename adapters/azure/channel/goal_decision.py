@@ -22,6 +22,7 @@ from adapters.azure.formats.component import (
     parse_agent,
     parse_goal,
 )
+from adapters.azure.formats.results import CANCELLED
 from adapters.azure.wire import Standing, Word, desired_stage, parse_reported
 from bridge.release.report import Outcome
 
@@ -85,13 +86,13 @@ def decide(view: View) -> Act:
     if goal is None:
         return Act.NOTHING
     if goal.action is Action.CANCEL:
-        return Act.WITHDRAW if _runs(view.agent) else answer_or_nothing(view)
+        return Act.WITHDRAW if _runs(view.agent) else _answer_or_nothing(view)
     if _is_same(goal, view.agent):
         return _known(view)
     return Act.BEGIN if view.fault is None else Act.REJECT
 
 
-def answer_or_nothing(view: View) -> Act:
+def _answer_or_nothing(view: View) -> Act:
     """Each version of the goal is acknowledged once."""
     return Act.NOTHING if is_answered(view) else Act.ANSWER
 
@@ -119,11 +120,15 @@ def offered(view: View) -> str:
 
 def life_of(view: View, offer: str) -> Life:
     """How `offer` stands."""
-    agent = view.agent
-    if agent is not None and agent.workflow_id and offer_id(agent) == offer and not _runs(agent):
-        return Life.ENDED
     wanted = view.goal is not None and view.goal.action is Action.PROCESS and offered(view) == offer
+    if is_told(view, offer) and not _runs(view.agent) and not (wanted and _was_cancelled(view.agent)):
+        return Life.ENDED
     return Life.LIVE if wanted else Life.GONE
+
+
+def is_told(view: View, offer: str) -> bool:
+    """Whether it is `offer` that was reported of last."""
+    return view.agent is not None and view.agent.workflow_id != "" and offer_id(view.agent) == offer
 
 
 def ended_as(view: View, outcome: Outcome) -> bool:
@@ -145,14 +150,20 @@ def _goal(desired: Members) -> tuple[Goal | None, MalformedGoal | None]:
 
 
 def _known(view: View) -> Act:
-    """An attempt of which something was reported already."""
-    if not _runs(view.agent):
-        return answer_or_nothing(view)
-    return Act.RESUME if view.fault is None else Act.REJECT
+    """An attempt of which something was reported already. One that was cancelled and is wanted again begins anew."""
+    if _runs(view.agent):
+        return Act.RESUME if view.fault is None else Act.REJECT
+    if _was_cancelled(view.agent):
+        return Act.BEGIN if view.fault is None else Act.REJECT
+    return _answer_or_nothing(view)
 
 
 def _runs(agent: AgentState | None) -> bool:
     return agent is not None and agent.state is State.IN_PROGRESS
+
+
+def _was_cancelled(agent: AgentState | None) -> bool:
+    return agent is not None and agent.state is State.IDLE and agent.result_code == CANCELLED
 
 
 def _is_same(goal: Goal, agent: AgentState | None) -> bool:

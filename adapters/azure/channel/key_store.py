@@ -13,7 +13,14 @@ from adapters.azure.channel.files import Files
 from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.formats.root_keys import MAX_PACKAGE_BYTES, KeyStore, RootKey, accept_package, parse_root_keys
 from agent.disk import SystemDisk
-from bridge.release.errors import ChannelError, ReleaseError
+from bridge.release.errors import ChannelError, FailureCode, OtabridgeError, ReleaseError
+
+
+class RootKeysNotKept(OtabridgeError):
+    """The device cannot keep a package: after a restart it would trust keys again that are disabled."""
+
+    code = FailureCode.JOURNAL
+
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +44,7 @@ class RootKeys:
     def refresh(self, url: str) -> bool:
         """Take the package at `url`; whether it was the one already in use.
 
-        Raises: UntrustedRootKeys, FileRefused, ChannelError.
+        Raises: UntrustedRootKeys, RootKeysNotKept, FileRefused, ChannelError.
         """
         current = self.current()
         package = self._files.get(url, MAX_PACKAGE_BYTES)
@@ -79,5 +86,4 @@ class RootKeys:
         try:
             SystemDisk().replace(Path(path), package)
         except OSError as error:
-            message = f"channel: root_key_package_file {path} cannot be written: {error.strerror}"
-            raise ChannelError(message) from error
+            raise RootKeysNotKept(f"root_key_package_file {path} cannot be written: {error.strerror}") from error

@@ -11,8 +11,9 @@ of the old one that is still under way cannot arrive later.
 
 from __future__ import annotations
 
-import logging
-import threading
+import math
+import random
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,12 +23,13 @@ from azure.iot.device import IoTHubDeviceClient
 
 from adapters.azure.channel.deadline import Overdue
 from adapters.azure.channel.enrolment import Assignment, Enrolment
+from adapters.azure.channel.notes import Notes
 from adapters.azure.channel.sdk import (
     IdentityRefused,
     ask,
     authorities,
     certificate,
-    is_refusal,
+    let_go,
     quieten,
     symmetric_key,
     unusable,
@@ -39,7 +41,10 @@ from bridge.release.errors import ChannelError
 Answer = TypeVar("Answer")
 Members = Mapping[str, object]
 
-_log = logging.getLogger(__name__)
+REST_SECONDS = 60.0
+"""How long the hub is left alone when the connection does not last, on average."""
+LEAST_SECONDS = 0.1
+"""Each call gets that much, however little time is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,50 +74,6 @@ class HubClient(Protocol):
 
     def shutdown(self) -> None:
         """Hang up for good."""
-
-
-class Notes:
-    """What the SDK's callbacks saw, for the thread that waits."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._heard = False
-        self._refused = False
-
-    @property
-    def refused(self) -> bool:
-        """Whether the hub has refused the device since it was connected; the SDK has given up then."""
-        with self._changed:
-            return self._refused
-
-    def on_patch(self, _: object) -> None:
-        """Noted: somebody wrote desired properties."""
-        self._hear()
-
-    def on_state_change(self) -> None:
-        """Noted: the connection dropped or came back."""
-        self._hear()
-
-    def on_failure(self, error: Exception) -> None:
-        """Noted: something went wrong in a thread of the SDK's."""
-        _log.debug("azure-iot-device: %s", error)
-        self._hear(refused=is_refusal(error))
-
-    def forget(self) -> None:
-        """From here on `wait_heard` waits for something new."""
-        with self._changed:
-            self._heard = False
-
-    def wait_heard(self, seconds: float) -> bool:
-        """Whether the twin may have changed within `seconds`."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._heard, max(0.0, seconds))
-
-    def _hear(self, *, refused: bool = False) -> None:
-        with self._changed:
-            self._heard = True
-            self._refused = self._refused or refused
-            self._changed.notify_all()
 
 
 Builder = Callable[[AzureSettings, Assignment], HubClient]
@@ -152,6 +113,8 @@ class HubLine:
         self._client: HubClient | None = None
         self._lost = False
         self._where = "IoT Hub"
+        self._rests_until = -math.inf
+        self._chance = random.SystemRandom().random
 
     @property
     def linked(self) -> bool:
@@ -161,12 +124,12 @@ class HubLine:
     @property
     def lost(self) -> bool:
         """Whether the last connection had to be given up; the next call makes another."""
-        return self._lost
+        return self._lost or self._notes.restless
 
     @property
     def broken(self) -> bool:
         """Whether no connection comes back by itself."""
-        return self._client is None or self._notes.refused
+        return self._client is None or self._notes.refused or self._notes.restless
 
     @property
     def device(self) -> str:
@@ -192,53 +155,67 @@ class HubLine:
 
     def close(self) -> None:
         """Hang up; idempotent."""
-        client, self._client = self._client, None
-        if client is not None:
-            self._hang_up(client)
+        self._drop(math.inf)
 
     def _ask(self, act: Callable[[HubClient], Answer], seconds: float | None) -> Answer:
-        client = self._open()
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        client = self._open(until)
         try:
-            return ask(lambda: act(client), seconds or self._settings.reply_seconds, self._where)
+            return ask(lambda: act(client), self._left(until), self._where)
         except (Overdue, IdentityRefused):
-            self.close()
+            self._drop(until)
             self._lost = True
             raise
 
-    def _open(self) -> HubClient:
+    def _left(self, until: float, most: float | None = None) -> float:
+        """Seconds for one call of several that are to end by `until`."""
+        return max(LEAST_SECONDS, min(most or self._settings.reply_seconds, until - time.monotonic()))
+
+    def _open(self, until: float) -> HubClient:
+        self._rest(until)
         if self._client is None or self._notes.refused:
-            self.close()
-            self._client = self._connected()
+            self._drop(until)
+            self._client = self._connected(until)
             self._lost = False
         return self._client
 
-    def _connected(self) -> HubClient:
+    def _rest(self, until: float) -> None:
+        """Leave the hub alone, and to whoever else has this identity. Raises: ChannelError while that lasts."""
+        if self._client is not None and self._notes.restless:
+            self._drop(until)
+            self._rests_until = time.monotonic() + REST_SECONDS * (0.5 + self._chance())
+        if time.monotonic() < self._rests_until:
+            raise ChannelError(f"{self._where}: the connection does not last; does another agent use this identity?")
+
+    def _drop(self, until: float) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            self._hang_up(client, until)
+
+    def _connected(self, until: float) -> HubClient:
         assignment = self._enrolment.assignment()
         self._where = f"IoT Hub {assignment.host} as {assignment.device}"
         self._notes = Notes()
-        client = self._ask_to_build(assignment)
+        client = ask(lambda: self._build(self._settings, assignment), self._left(until), self._where)
         try:
-            self._begin(client)
+            self._begin(client, until)
         except IdentityRefused:
             self._enrolment.forget()
-            self._hang_up(client)
+            self._hang_up(client, until)
             raise
         except BaseException:
-            self._hang_up(client)
+            self._hang_up(client, until)
             raise
         return client
 
-    def _ask_to_build(self, assignment: Assignment) -> HubClient:
-        return ask(lambda: self._build(self._settings, assignment), self._settings.reply_seconds, self._where)
+    def _begin(self, client: HubClient, until: float) -> None:
+        ask(client.connect, self._left(until, self._settings.connect_seconds), self._where)
+        ask(client.get_twin, self._left(until), self._where)
+        ask(lambda: _listen(client, self._notes), self._left(until), self._where)
 
-    def _begin(self, client: HubClient) -> None:
-        ask(client.connect, self._settings.connect_seconds, self._where)
-        ask(client.get_twin, self._settings.reply_seconds, self._where)
-        ask(lambda: _listen(client, self._notes), self._settings.reply_seconds, self._where)
-
-    def _hang_up(self, client: HubClient) -> None:
+    def _hang_up(self, client: HubClient, until: float) -> None:
         with suppress(ChannelError):  # it is gone for us; a daemon thread may go on with it
-            ask(client.shutdown, self._settings.reply_seconds, self._where)
+            ask(lambda: _end(client), self._left(until), self._where)
 
 
 def _options(settings: AzureSettings) -> dict[str, object]:
@@ -254,6 +231,13 @@ def _options(settings: AzureSettings) -> dict[str, object]:
     if settings.gateway_host is not None:
         options["gateway_hostname"] = settings.gateway_host
     return options
+
+
+def _end(client: HubClient) -> None:
+    try:
+        client.shutdown()
+    finally:
+        let_go(client)
 
 
 def _listen(client: HubClient, notes: Notes) -> None:

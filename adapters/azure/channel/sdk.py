@@ -12,9 +12,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from azure.iot.device import X509
+from azure.iot.device.common.pipeline.pipeline_exceptions import OperationCancelled
+from azure.iot.device.common.pipeline.pipeline_thread import invoke_on_pipeline_thread
 
 from adapters.azure.channel.deadline import settle
 from adapters.azure.channel.settings import AzureSettings
@@ -94,6 +96,11 @@ def is_refusal(error: BaseException) -> bool:
     return any(type(each).__name__ == "UnauthorizedError" for each in _chain(error))
 
 
+def is_drop(error: BaseException) -> bool:
+    """Whether `error` says that a connection that stood has dropped; the SDK mends it by itself."""
+    return any(type(each).__name__ == "ConnectionDroppedError" for each in _chain(error))
+
+
 def quieten() -> None:
     """Keep the SDK from telling the terminal what it tells us anyway; a level that somebody set stays."""
     logger = logging.getLogger(_SDK)
@@ -101,6 +108,17 @@ def quieten() -> None:
         logger.setLevel(logging.CRITICAL)
     # 2.14 asks for TLS 1.2 by a constant that Python wishes to drop: nothing that a user of it could change.
     warnings.filterwarnings("ignore", _NOISE, DeprecationWarning, module=_NOISY)
+
+
+def let_go(client: object) -> None:
+    """End the requests of a client that has been shut down. The SDK forgets them there: each would keep a thread that
+    waits for its answer, and with it the client and its sockets, as long as the process lives. It has no public way.
+    """
+    cancel = invoke_on_pipeline_thread(_cancel)  # type: ignore[no-untyped-call]
+    stage = getattr(getattr(client, "_mqtt_pipeline", None), "_pipeline", None)
+    while stage is not None:
+        cancel(getattr(stage, "pending_responses", {}))
+        stage = stage.next
 
 
 def certificate(settings: AzureSettings) -> X509 | None:
@@ -135,6 +153,12 @@ def unusable(settings: AzureSettings, error: Exception) -> ChannelError:
     shown = settings.certificate_file or settings.symmetric_key_file
     ca = settings.ca_file
     return ChannelError(f"channel: {shown}, its key or ca {ca} is not usable: {_words(error)}", retryable=False)
+
+
+def _cancel(requests: dict[str, Any]) -> None:
+    while requests:
+        _, request = requests.popitem()
+        request.complete(error=OperationCancelled("the client was given up"))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -14,11 +14,12 @@ from adapters.azure.formats.component import (
     failed,
     in_progress,
     succeeded,
+    unknown_update,
 )
 from adapters.azure.formats.results import extended, jws_extended
 from adapters.azure.formats.signature import SignatureRefused
 from adapters.azure.formats.update_manifest import parse
-from adapters.azure.wire import Standing, Word, reported_standing, standing_of
+from adapters.azure.wire import Standing, Word, reported_progress, reported_standing, standing_of
 from bridge.release.errors import FailureCode, OtabridgeError
 from bridge.release.report import MAX_DETAIL, Outcome, Progress, Report
 
@@ -35,15 +36,37 @@ def begun(view: View, goal: Goal) -> Patch:
     return answered(view, merged(in_progress(goal), reported_standing(Standing(view.stage, Word.RUNNING))))
 
 
-def going_on(stage: str, progress: Progress) -> Patch:
+def going_on(progress: Progress) -> Patch:
     """A sign of life; Device Update itself knows no progress."""
-    return reported_standing(Standing(stage, Word.RUNNING), progress)
+    return reported_progress(progress)
 
 
 def withdrawn(view: View, agent: AgentState) -> Patch:
     """The attempt that `agent` tells of was cancelled."""
     stage = view.standing.stage if view.standing is not None else view.stage
     return answered(view, merged(cancelled(agent), reported_standing(Standing(stage, Word.WITHDRAWN))))
+
+
+def afterwards(view: View, report: Report) -> Patch:
+    """What has become of the device after its stage has closed the attempt otherwise; {} where that is told already.
+
+    A withdrawal comes too late once the slots are switched, and a release may fall back long after it was installed.
+    The word by which the stage has counted the device stays.
+    """
+    fell_late = _word(view) is Word.INSTALLED and report.outcome is Outcome.FELL_BACK
+    if view.standing is None or not (fell_late or _word(view) in (Word.RUNNING, Word.WITHDRAWN)):
+        return {}
+    word = Word.INSTALLED if fell_late else Word.WITHDRAWN
+    patch = reported_standing(Standing(view.standing.stage, word), report)
+    return merged(patch, unknown_update()) if fell_late or report.outcome is Outcome.INSTALLED else patch
+
+
+def without_echo(patch: Mapping[str, object]) -> Patch:
+    """`patch` for a twin that has no room for it: without what the service knows, and long words for people."""
+    lean = merged(patch, {})
+    for path in _DISPENSABLE:
+        _erase(lean, path)
+    return lean
 
 
 def refused(view: View, goal: Goal, error: OtabridgeError) -> Patch:
@@ -71,3 +94,26 @@ def merged(first: Mapping[str, object], second: Mapping[str, object]) -> Patch:
         held = both.get(name)
         both[name] = merged(held, value) if isinstance(held, Mapping) and isinstance(value, Mapping) else value
     return both
+
+
+_DISPENSABLE = (
+    ("deviceUpdate", "service", "value"),
+    ("deviceUpdate", "agent", "lastInstallResult", "resultDetails"),
+    ("deviceUpdate", "agent", "lastInstallResult", "stepResults"),
+    ("otabridge", "said", "detail"),
+)
+
+
+def _erase(patch: Patch, path: tuple[str, ...]) -> None:
+    """Make what is there null, which also removes what the twin holds."""
+    *objects, last = path
+    for name in objects:
+        held = patch.get(name)
+        if not isinstance(held, dict):
+            return
+        patch = held
+    patch[last] = None
+
+
+def _word(view: View) -> Word | None:
+    return None if view.standing is None else view.standing.word

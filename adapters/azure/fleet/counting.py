@@ -22,10 +22,25 @@ class Seen:
 
 
 class Counting:
-    """Counts devices of orders. Raises what Azure's libraries raise."""
+    """Counts devices of orders. Raises what Azure's libraries raise, and Refused."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+
+    def tally(self, stage: str) -> Tally | None:
+        """The tally of the order of `stage`, whose record did not change while its devices were counted: one that is
+        stopped or closed meanwhile loses devices, cancelled or given back, that nobody took away.
+
+        None for one that was never started, or is being started.
+        """
+        held = self._services.orders.read(stage)
+        while held is not None and held.record.tally is None and held.record.state is not State.STARTING:
+            seen = self.count(held)
+            again = self._services.orders.read(stage)
+            if again is not None and again.version == held.version:
+                return seen.tally
+            held = again
+        return None if held is None else held.record.tally
 
     def count(self, held: Held) -> Seen:
         """The tally of an order whose devices still carry its tag."""
@@ -53,7 +68,8 @@ class Counting:
         return self._services.twins.count(queries.late(held.stage, self._moment(held)))
 
     def _moment(self, held: Held) -> str:
-        return deadline(self._services.clock.now(), held.record.timeout_minutes)
+        """By the hub's clock, which has noted when each device began."""
+        return deadline(self._services.twins.now(), held.record.timeout_minutes)
 
     def _is_taken(self, stage: str) -> bool:
         found = self._services.deployments.find(stage)

@@ -10,8 +10,8 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.iot.deviceupdate import DeviceUpdateClient
 
-from adapters.azure.fleet.pacing import Clock, Pace
-from adapters.azure.fleet.refusals import BAD_REQUEST, CONFLICT, PRECONDITION, Waiting
+from adapters.azure.fleet.pacing import Pace
+from adapters.azure.fleet.refusals import BAD_REQUEST, CONFLICT, PRECONDITION, Refused, Waiting
 from adapters.azure.wire import UpdateId
 from bridge.names import PREFIX
 
@@ -28,24 +28,35 @@ class Deployment:
     classes: tuple[str, ...]
 
 
-class Deployments:
-    """Raises what azure.iot.deviceupdate raises, and Waiting."""
+@dataclass(frozen=True, slots=True)
+class Paces:
+    """How fast deployments may be created, deleted and processed (cancelled, tried again), and groups looked at.
 
-    def __init__(self, client: DeviceUpdateClient, changes: Pace, reads: Pace, clock: Clock) -> None:
+    Device Update counts each of the four by itself (Device Update limits).
+    """
+
+    creates: Pace
+    deletes: Pace
+    processes: Pace
+    looks: Pace
+
+
+class Deployments:
+    """Raises what azure.iot.deviceupdate raises, Refused and Waiting."""
+
+    def __init__(self, client: DeviceUpdateClient, paces: Paces) -> None:
         self._management = client.device_management
-        self._changes = changes
-        self._reads = reads
-        self._clock = clock
+        self._paces = paces
 
     def stages(self) -> list[str]:
         """Groups of ours that Device Update shows."""
-        self._reads.wait()
+        self._paces.looks.wait()
         names = [str(group.get("groupId")) for group in self._management.list_groups()]
         return [name for name in names if name.startswith(PREFIX)]
 
     def has_group(self, stage: str) -> bool:
         """Whether the group is there, which it is once a device of it is indexed."""
-        self._reads.wait()
+        self._paces.looks.wait()
         try:
             self._management.get_group(stage)
         except ResourceNotFoundError:
@@ -60,11 +71,13 @@ class Deployments:
             return None
         return _deployment(found)
 
-    def create(self, stage: str, update: UpdateId, download_security: str) -> None:
-        """Deploy the update to the stage's group, now. Doing it again is doing it once."""
-        self._changes.wait()
-        now = datetime.fromtimestamp(self._clock.now(), UTC)
-        self._management.create_or_update_deployment(stage, stage, _body(stage, update, now, download_security))
+    def create(self, stage: str, update: UpdateId, download_security: str, start: float) -> None:
+        """Deploy the update to the stage's group from `start` on, in seconds since the epoch. Doing it again is doing
+        it once.
+        """
+        self._paces.creates.wait()
+        moment = datetime.fromtimestamp(start, UTC)
+        self._management.create_or_update_deployment(stage, stage, _body(stage, update, moment, download_security))
 
     def cancel(self, stage: str) -> None:
         """End the deployment for all devices, for good. None there: nothing."""
@@ -76,7 +89,7 @@ class Deployments:
         """Delete the deployment, which was cancelled before. Raises: Waiting, it is active still."""
         if self.find(stage) is None:
             return
-        self._changes.wait()
+        self._paces.deletes.wait()
         try:
             self._management.delete_deployment(stage, stage)
         except ResourceNotFoundError:
@@ -99,15 +112,18 @@ class Deployments:
         return True
 
     def retry(self, stage: str) -> None:
-        """Send the deployment again to the devices that failed."""
+        """Send the deployment again to the devices that failed. Raises: Refused, there is none, or it was cancelled."""
         found = self.find(stage)
-        for device_class in found.classes if found else ():
-            self._changes.wait()
+        if found is None or found.is_cancelled:
+            state = "was cancelled" if found else "is gone"
+            raise Refused(f"deployment {stage} {state}: nothing can be tried again; apply a new rollout for the rest")
+        for device_class in found.classes:
+            self._paces.processes.wait()
             self._management.retry_deployment(stage, device_class, stage)
 
     def _cancel(self, stage: str, device_class: str) -> None:
         """Cancelling what is cancelled is refused; then it was done."""
-        self._changes.wait()
+        self._paces.processes.wait()
         try:
             self._management.stop_deployment(stage, device_class, stage)
         except ResourceNotFoundError:

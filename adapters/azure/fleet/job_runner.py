@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.azure.fleet.memberships import TwinPatch
 from adapters.azure.fleet.order_book import OrderBook
-from adapters.azure.fleet.orders import Held, job_id
+from adapters.azure.fleet.orders import Held
 from adapters.azure.fleet.pacing import Patience
 from adapters.azure.fleet.refusals import Waiting
 from adapters.azure.fleet.twins import Job, Twins
@@ -20,14 +20,13 @@ class JobRunner:
     def settle(self, held: Held, patience: Patience) -> None:
         """Wait for the last job that was ever asked for: what it does must not come after what is done next."""
         if held.record.jobs:
-            self._await(job_id(held.stage, held.record.jobs), patience)
+            self._await(held.job_id, patience)
 
     def run(self, held: Held, condition: str, patch: TwinPatch, patience: Patience) -> tuple[Held, Job | None]:
         """Patch the twins under `condition`; None for a job that the hub does not know."""
         held = self._orders.change(held, jobs=held.record.jobs + 1)
-        name = job_id(held.stage, held.record.jobs)
-        self._twins.create_job(name, condition, patch, patience)
-        return held, self._await(name, patience)
+        self._twins.create_job(held.job_id, condition, patch, patience)
+        return held, self._await(held.job_id, patience)
 
     def _await(self, name: str, patience: Patience) -> Job | None:
         while True:

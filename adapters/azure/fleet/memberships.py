@@ -55,6 +55,12 @@ def survey(stage: str, devices: Sequence[str], rows: Iterable[Row]) -> Survey:
     return Survey(absent, held, odd, {group: tuple(some) for group, some in free.items()})
 
 
+def belongs(group: str, row: Row) -> bool:
+    """Whether a device of `queries.devices_of_group` is in `group` but for a stage that has borrowed it."""
+    found = row.get("adugroup")
+    return found == group or (found is not None and found == row.get("stage"))
+
+
 def is_group(value: object) -> bool:
     """Whether this can be the name of a group."""
     return isinstance(value, str) and 0 < len(value) <= MAX_GROUP and value.isprintable()

@@ -1,4 +1,4 @@
-"""The record of one stage order: what was decided about it, written before it is done. Pure.
+"""The record of one stage order: what was decided about it, written before it is done.
 
     starting ──▶ open ──▶ stopped ──▶ closing ──▶ closed
                   └──────────────────────▲
@@ -9,13 +9,14 @@ died. While an order is `closing` its tally and reports are in here, as its devi
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
 
-from adapters.azure.fleet.request import StageRequest
+from adapters.azure.fleet.request import MAX_TIMEOUT_MINUTES, StageRequest
 from adapters.azure.wire import UpdateId
 from bridge.fleet import DeviceReport
 from bridge.names import PREFIX
@@ -41,7 +42,8 @@ class State(StrEnum):
 
 class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One order. `examined` and `tagged` count devices, in the order's sorted list, that are done; `jobs` counts jobs
-    that were ever asked for; `import_operation` is the service's id of the import under way, "" when there is none.
+    that were ever asked for, and `nonce` is in their names, so that they are not taken for those of an order whose
+    record was lost; `import_operation` is the service's id of the import under way, "" when there is none.
     """
 
     schema: Literal[1] = 1
@@ -56,6 +58,7 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     examined: Count = 0
     tagged: Count = 0
     jobs: Count = 0
+    nonce: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{0,16}\Z")] = ""
     stopped_reason: str = ""
     tally: Tally | None = None
     reports: tuple[DeviceReport, ...] = ()
@@ -73,11 +76,17 @@ class Held:
     record: OrderRecord
     version: str
 
+    @property
+    def job_id(self) -> str:
+        """The name of the last job that was asked for; IoT Hub takes 64 letters, digits and dashes."""
+        return "-".join(filter(None, (f"{PREFIX}{self.stage[-16:]}", self.record.nonce, str(self.record.jobs))))
+
 
 def new_record(request: StageRequest) -> OrderRecord:
     """The record of an order that nothing was done for; without devices it is over at once."""
     empty = not request.devices
     return OrderRecord(
+        nonce=secrets.token_hex(4),
         key=request.key,
         size=len(request.devices),
         timeout_minutes=request.timeout_minutes,
@@ -86,6 +95,24 @@ def new_record(request: StageRequest) -> OrderRecord:
         update_id=request.update_id,
         state=State.CLOSED if empty else State.STARTING,
         tally=Tally(open=False) if empty else None,
+    )
+
+
+def adopted_record(key: str, size: int) -> OrderRecord:
+    """The record of an order that lost its own: to be stopped, with `size` devices that still carry its tag.
+
+    Its release and timeout are not known any more; devices in the middle get the longest time.
+    """
+    return OrderRecord(
+        nonce=secrets.token_hex(4),
+        key=key,
+        size=size,
+        timeout_minutes=MAX_TIMEOUT_MINUTES,
+        release_sha256="",
+        roots_sha256="",
+        update_id=UpdateId("", "", ""),
+        state=State.STOPPED,
+        stopped_reason="its record was lost",
     )
 
 
@@ -100,11 +127,6 @@ def parse_record(text: bytes) -> OrderRecord:
         return msgspec.json.decode(text, type=OrderRecord)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"no record of a stage order: {error}") from error
-
-
-def job_id(stage: str, number: int) -> str:
-    """The name of the stage's job `number`; IoT Hub takes 64 letters, digits and dashes, a stage may have as many."""
-    return f"{PREFIX}{stage[-16:]}-{number}"
 
 
 def is_final(tally: Tally, size: int) -> bool:

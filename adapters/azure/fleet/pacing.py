@@ -1,7 +1,7 @@
 """How fast Azure may be asked, and how long one call waits for what Azure does in its own time.
 
 The limits are those of the services' quota pages: an S1 hub answers 20 queries a minute and unit, a Device Update
-instance takes 7 deployments and 30 looks at groups a minute.
+instance takes 7 deployments created, 7 deleted, 7 cancelled or tried again, and 30 looks at groups a minute.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ _GROUP = "tags.ADUGroup"
 _STANDING = "properties.reported.otabridge.standing"
 _STANDING_SINCE = "properties.reported.$metadata.otabridge.standing.$lastUpdated"
 _COUNT = "COUNT() AS devices"
+_PLACE = f"deviceId, {_GROUP} AS adugroup, {_STAGE} AS stage"
 _SAID = "deviceId, properties.reported.otabridge AS otabridge"
 ALL_DEVICES = "SELECT deviceId FROM devices"
 ENDED_BADLY = (Word.REJECTED, Word.FAILED, Word.FELL_BACK)
@@ -40,8 +41,11 @@ def quoted(text: str) -> str:
 
 
 def devices_of_group(group: str) -> str:
-    """Ids of the members of one of the customer's groups, also of those that a stage has borrowed from it."""
-    return _select("deviceId", f"{_is(_GROUP, group)} OR {_is(_WAS, group)}")
+    """Devices that are in one of the customer's groups, or were when a stage borrowed them, with group and stage.
+
+    `memberships.belongs` tells which still are: the language compares no attribute with another.
+    """
+    return _select(_PLACE, f"{_is(_GROUP, group)} OR {_is(_WAS, group)}")
 
 
 def chunks(devices: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -67,7 +71,7 @@ def among(devices: Sequence[str]) -> str:
 
 def members(devices: Sequence[str]) -> str:
     """Group and stage of each of `devices` that the hub knows."""
-    return _select(f"deviceId, {_GROUP} AS adugroup, {_STAGE} AS stage", among(devices))
+    return _select(_PLACE, among(devices))
 
 
 def joining(devices: Sequence[str], group: str | None) -> str:
@@ -119,6 +123,11 @@ def borrowed(stage: str, was: str | None, *, unbegun: bool = False) -> str:
 def in_group(stage: str, *, unbegun: bool = False) -> str:
     """Condition: in the stage's group."""
     return f"{in_stage(stage)} AND {_is(_GROUP, stage)}{_has_not_begun(stage) if unbegun else ''}"
+
+
+def out_of_group(stage: str) -> str:
+    """Condition: with the stage's own tag, and out of its group, whoever took the device out."""
+    return f"{in_stage(stage)} AND (NOT is_defined({_GROUP}) OR {_GROUP} != {quoted(stage)})"
 
 
 def in_stage(stage: str) -> str:

@@ -19,6 +19,7 @@ from azure.core.exceptions import (
 )
 from msrest.exceptions import ClientException, ClientRequestError, HttpOperationError
 
+from adapters.artifact_source import UnfitSource
 from adapters.violations import BrokenLimits
 from bridge.fleet import FleetError, LimitError
 from bridge.release.details import one_line
@@ -78,7 +79,7 @@ def explained(fleet: str) -> Iterator[None]:
         raise LimitError(f"fleet {fleet}: {error}") from error
     except Waiting as error:
         raise FleetError(f"fleet {fleet}: {error}", retryable=True) from error
-    except Refused as error:
+    except (Refused, UnfitSource) as error:
         raise FleetError(f"fleet {fleet}: {error}") from error
     except (AzureError, ClientException, SerializationError, DeserializationError) as error:
         raise _explain(fleet, error) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import DefaultAzureCredential
 from azure.iot.deviceupdate import DeviceUpdateClient
 
-from adapters.azure.fleet.deployments import Deployments
+from adapters.azure.fleet.deployments import Deployments, Paces
 from adapters.azure.fleet.job_runner import JobRunner
 from adapters.azure.fleet.order_book import OrderBook
 from adapters.azure.fleet.pacing import LONGEST_DELAY, Clock, Pace, Patience
@@ -62,9 +62,9 @@ class Services:
     @cached_property
     def deployments(self) -> Deployments:
         """Groups and deployments of the instance."""
-        changes = Pace(self.settings.creates_per_minute, self.clock)
-        reads = Pace(self.settings.reads_per_minute, self.clock)
-        return Deployments(self._client, changes, reads, self.clock)
+        changes, looks = self.settings.creates_per_minute, self.settings.reads_per_minute
+        pace = partial(Pace, clock=self.clock)
+        return Deployments(self._client, Paces(pace(changes), pace(changes), pace(changes), pace(looks)))
 
     @cached_property
     def _credential(self) -> DefaultAzureCredential:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from adapters.settings_words import in_words
 from bridge.errors import UsageError
 
 Host = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:\d{1,5})?\Z")]
@@ -34,7 +35,8 @@ class AzureFleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     `provider` begins the id of every update, `manufacturer` is what the devices report as theirs; the model is the
     release's. `adu_url` is another address for `endpoint`, for proxies and simulators. `patience_seconds` bounds what
     one call waits for a job, an import or a group, looking every `poll_seconds`. `queries_per_minute` fits an S1 hub
-    of one unit, `creates_per_minute` and `reads_per_minute` any Device Update instance.
+    of one unit. `creates_per_minute`, which bounds deployments created, deleted and cancelled, each by itself, and
+    `reads_per_minute` fit any Device Update instance. They hold for one process of otabridge.
     """
 
     hub: Host
@@ -62,14 +64,4 @@ def parse_settings(name: str, settings: Mapping[str, object]) -> AzureFleetSetti
     try:
         return msgspec.convert(settings, AzureFleetSettings)
     except msgspec.ValidationError as error:
-        raise UsageError(f"fleet {name}: {_in_words(str(error), settings)}") from error
-
-
-def _in_words(error: str, settings: Mapping[str, object]) -> str:
-    """msgspec's `error` about `settings`, for people."""
-    what, _, path = error.partition(" - at `$.")
-    field = path.rstrip("`")
-    if not field:
-        return what[:1].lower() + what[1:]
-    wish = f"must be {SHAPES[field]}" if field in SHAPES and "regex" in what else what[:1].lower() + what[1:]
-    return f"{field} is {settings.get(field)!r}: {wish}"
+        raise UsageError(f"fleet {name}: {in_words(str(error), settings, SHAPES)}") from error

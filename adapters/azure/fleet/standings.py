@@ -56,8 +56,9 @@ def counts(stage: str, rows: Iterable[Row]) -> Counts:
 def tally(seen: Counts, size: int, late: int, *, over: bool) -> Tally:
     """The tally of an order of `size` devices, `late` of which began too long ago.
 
-    Where the offer is `over`, who has not begun never will. Devices that no longer carry the tag left the hub, or were
-    taken out of the stage by somebody.
+    Where the offer is `over`, who has not begun never will; until then it is open, as a deployment is also handed to
+    devices that join the group later. Devices that no longer carry the tag left the hub, or were taken out of the stage
+    by somebody.
     """
     late = min(late, seen.running)
     running = seen.running - late
@@ -72,7 +73,7 @@ def tally(seen: Counts, size: int, late: int, *, over: bool) -> Tally:
         rejected=words.get(Word.REJECTED, 0),
         timed_out=late,
         withdrawn=withdrawn,
-        open=not over and waiting + running > 0,
+        open=not over,
         cancelled=over,
     )
 

@@ -15,7 +15,7 @@ from adapters.azure.fleet.pacing import Patience
 from adapters.azure.fleet.refusals import Refused, Waiting
 from adapters.azure.fleet.request import StageRequest
 from adapters.azure.fleet.services import Services
-from adapters.azure.fleet.updates import FAILED, explain_failure
+from adapters.azure.fleet.updates import FAILED, SUCCEEDED, Import, explain_failure
 
 
 class Starting:
@@ -69,7 +69,8 @@ class Starting:
         condition = queries.joining(devices, group)
         held, job = self._services.jobs.run(held, condition, join(held.stage, group), patience)
         if job is None or not job.changed_all(len(devices)):
-            raise Waiting(f"{job or 'a job was not found'}; {len(devices)} devices were to join stage {held.stage}")
+            some = f"{devices[0]}{_others(devices)}"
+            raise Waiting(f"{job or 'a job was not found'}; device {some} was to join stage {held.stage}")
         return held
 
     def _survey(self, stage: str, devices: tuple[str, ...]) -> Survey:
@@ -77,18 +78,34 @@ class Starting:
         found = survey(stage, devices, self._services.twins.rows(queries.members(devices)))
         if found.absent:
             some = f"device {found.absent[0]}{_others(found.absent)}"
-            raise Refused(f"{some} is not registered in IoT Hub (any more): plan again")
+            raise Refused(
+                f"{some} is not registered in IoT Hub (any more): abort the rollout, and apply it under another name, "
+                "which plans for the devices that there are"
+            )
         if found.odd:
             device, tag = next(iter(found.odd.items()))
             some = f"device {device}{_others(found.odd)}"
-            raise Refused(f"{some}: the tag ADUGroup is {str(tag)[:80]!r}, no group's name; correct it")
+            raise Refused(
+                f"{some}: the tag ADUGroup is {str(tag)[:80]!r}, no group's name; correct it, and run the command again"
+            )
         if found.held:
             device, other = next(iter(found.held.items()))
-            raise Waiting(
-                f"device {device}{_others(found.held)} is in stage {other} still; "
-                "a device is in one group of Device Update at a time, so this stage begins after that one"
-            )
+            raise self._explain_held(f"device {device}{_others(found.held)}", other)
         return found
+
+    def _explain_held(self, devices: str, other: str) -> Exception:
+        """Why `devices` cannot join now: what they wait for, or that nobody will ever give them back."""
+        held = self._services.orders.read(other)
+        if held is None or held.record.state is State.CLOSED:
+            return Refused(
+                f"{devices} is tagged for stage {other}, which no order in this fleet's container holds open: unless "
+                "an otabridge with another container does, set the tag ADUGroup to what the tag otabridge.was says, or "
+                "remove it, remove the tag otabridge, and run the command again"
+            )
+        return Waiting(
+            f"{devices} is in stage {other} still (order {held.record.key}, {held.record.state}); a device is in one "
+            "group of Device Update at a time, so this stage waits for that one: abort its rollout if nobody needs it"
+        )
 
     def _import(self, request: StageRequest, held: Held) -> Held:
         """Have the update imported unless it is there, or on its way."""
@@ -107,9 +124,18 @@ class Starting:
                 self._services.orders.change(held, import_operation="")
                 raise explain_failure(request.update_id, found)
             if not patience.wait():
-                state = found.status if found else "not known"
-                raise Waiting(f"the import of {request.release.name} {request.release.version} is {state}")
+                raise self._explain_import(request, held, found)
         return held
+
+    def _explain_import(self, request: StageRequest, held: Held, found: Import | None) -> Waiting:
+        """What is waited for. An update that was imported and is not there was deleted: the next call imports again."""
+        what = f"the import of {request.release.name} {request.release.version}"
+        if found is None:
+            return Waiting(f"{what} is not known to Device Update")
+        if found.status != SUCCEEDED:
+            return Waiting(f"{what} is {found.status}")
+        self._services.orders.change(held, import_operation="")
+        return Waiting(f"{what} succeeded, and the update is not there: it is imported again")
 
     def _await_members(self, request: StageRequest, held: Held, patience: Patience) -> Held:
         """Wait until the hub's index shows the stage; a device that does not show up may be gone: look at all again."""
@@ -123,7 +149,7 @@ class Starting:
         if count > len(request.devices):
             raise Refused(
                 f"group {request.stage} holds {count - len(request.devices)} devices that the stage does not name: "
-                "somebody tagged them; remove their tag ADUGroup and try again"
+                "somebody tagged them; correct their tag ADUGroup, and run the command again"
             )
         return held
 
@@ -132,14 +158,15 @@ class Starting:
             if not patience.wait():
                 raise Waiting(
                     f"Device Update does not show group {stage} yet; it takes some minutes after its devices were "
-                    "tagged, and one of them must have been online once with its agent"
+                    "tagged, one of them must have been online once with its agent, and there must be room among its "
+                    "100 groups"
                 )
 
     def _deploy(self, request: StageRequest) -> None:
         found = self._services.deployments.find(request.stage)
         if found is None:
-            security = self._services.settings.download_security
-            self._services.deployments.create(request.stage, request.update_id, security)
+            security, now = self._services.settings.download_security, self._services.twins.now()
+            self._services.deployments.create(request.stage, request.update_id, security, now)
 
     def _require_time(self, done: int, request: StageRequest, patience: Patience, word: str) -> None:
         if patience.is_over and done < len(request.devices):

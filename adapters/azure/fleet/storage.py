@@ -25,6 +25,7 @@ from azure.storage.blob import (
     generate_blob_sas,
 )
 
+from adapters.artifact_source import checked_source
 from adapters.azure.fleet.pacing import Clock, insist
 from adapters.azure.fleet.refusals import Refused, Waiting, code_of, delay_of
 from adapters.azure.fleet.settings import AzureFleetSettings
@@ -38,6 +39,8 @@ SINGLE = 8 * MIB
 BLOCK = 4 * MIB
 SKEW = timedelta(minutes=15)
 """By how much this machine's clock may be ahead of Azure's."""
+LONGEST_KEY = timedelta(days=7)
+"""For which a key that signs links may be asked (Azure Storage, user delegation SAS)."""
 MOST_OCTETS = 1 << 24
 """Of a small blob."""
 NO_CONTAINER = "ContainerNotFound"
@@ -53,7 +56,7 @@ class Content:
 
 
 class Storage:
-    """One container. Raises what azure.storage raises, Refused and Waiting."""
+    """One container. Raises what azure.storage raises, UnfitSource, Refused and Waiting."""
 
     def __init__(self, settings: AzureFleetSettings, credential: TokenCredential, clock: Clock) -> None:
         self._url = settings.storage_url
@@ -69,12 +72,8 @@ class Storage:
         blob = self._blob(self.path(artifact.sha256, artifact.name))
         if self._holds(blob, artifact):
             return
-        try:
-            with source.open("rb") as stream:
-                _check_source(artifact, source, stream)
-                self._upload(blob, artifact, stream, sent)
-        except OSError as error:
-            raise Refused(f"artifact {artifact.name}: {source}: {error.strerror or error}") from error
+        with checked_source(artifact, source) as stream:
+            self._upload(blob, artifact, stream, sent)
 
     def put_octets(self, name: str, octets: bytes) -> str:
         """Store a small file under a path made from its content; the path."""
@@ -92,14 +91,15 @@ class Storage:
     def link(self, path: str, hours: int) -> str:
         """A URL with which anybody may read the blob at `path` for `hours`, signed by this identity."""
         now = datetime.fromtimestamp(self._clock.now(), UTC)
+        end = now + min(timedelta(hours=hours), LONGEST_KEY - SKEW)
         token = generate_blob_sas(
             self._account,
             self._container,
             path,
-            user_delegation_key=self._delegation(now, hours),
+            user_delegation_key=self._delegation(now, end),
             permission=BlobSasPermissions(read=True),
             start=now - SKEW,
-            expiry=now + timedelta(hours=hours),
+            expiry=end,
         )
         return f"{self._blob(path).url}?{token}"
 
@@ -166,11 +166,10 @@ class Storage:
     def _blob(self, path: str) -> BlobClient:
         return self._service.get_blob_client(self._container, path)
 
-    def _delegation(self, now: datetime, hours: int) -> UserDelegationKey:
-        """A key for signing links, kept while it outlives them."""
-        end = now + timedelta(hours=hours)
+    def _delegation(self, now: datetime, end: datetime) -> UserDelegationKey:
+        """A key for signing links until `end`, kept while it outlives them."""
         if self._key is None or self._key[1] < end:
-            until = end + timedelta(hours=1)
+            until = min(end + timedelta(hours=1), now - SKEW + LONGEST_KEY)
             self._key = self._service.get_user_delegation_key(now - SKEW, until), until
         return self._key[0]
 
@@ -203,15 +202,3 @@ class _Steps:
 
 def _unless_changed(version: str) -> dict[str, object]:
     return {"overwrite": True, "etag": version, "match_condition": MatchConditions.IfNotModified}
-
-
-def _check_source(artifact: Artifact, source: Path, stream: BufferedReader) -> None:
-    """Read it once before sending: what is stored under a digest must have it."""
-    digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    length = stream.tell()
-    stream.seek(0)
-    if (length, digest) != (artifact.length, artifact.sha256):
-        raise Refused(
-            f"artifact {artifact.name}: {source} has {length} bytes with sha256 {digest}, the release signed "
-            f"{artifact.length} bytes with {artifact.sha256}: build the release again"
-        )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Protocol, TypeVar, cast
+from typing import NamedTuple, Protocol, TypeVar, cast
 
 from azure.core.credentials import TokenCredential
 from azure.iot.hub import IoTHubJobManager, IoTHubRegistryManager
@@ -50,8 +51,9 @@ class Job:
         return self.status == "completed" and self.succeeded == devices
 
     def __str__(self) -> str:
-        words = f"job {self.job_id} is {self.status}: {self.succeeded} of {self.devices} twins changed"
-        return f"{words}, {self.failed} failed. {self.reason}" if self.failed or self.reason else words
+        failed = f", {self.failed} failed" if self.failed else ""
+        why = f" ({self.reason})" if self.reason else ""
+        return f"job {self.job_id} is {self.status}: {self.succeeded} of {self.devices} twins changed{failed}{why}"
 
 
 class _Protocol(Protocol):
@@ -68,16 +70,23 @@ class Twins:
         self._credential = credential
         self._pace = pace
         self._clock = clock
+        self._told: _Told | None = None
 
     def rows(self, query: str) -> Iterator[Row]:
         """All rows of a query's answer, page after page."""
         token: str | None = None
         while True:
             page = self._page(query, token)
-            yield from map(_row, page.items or ())
+            yield from map(_row, page.items)
             token = page.continuation_token
             if not token:
                 return
+
+    def now(self) -> float:
+        """Seconds since the epoch by the hub's clock, as it was told with the last page; this machine's before any."""
+        if self._told is None:
+            return self._clock.now()
+        return self._told.moment + self._clock.monotonic() - self._told.heard
 
     def count(self, query: str) -> int:
         """The one number that a query of COUNT() answers."""
@@ -95,14 +104,15 @@ class Twins:
         return None if job.status == UNKNOWN else job
 
     def create_job(self, job_id: str, condition: str, patch: TwinPatch, patience: Patience) -> None:
-        """Ask for the twins under `condition` to be patched. A job of that name is this one: its reply was lost."""
-        start = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        """Ask for the twins under `condition` to be patched. A job of that name is this one: its reply was lost.
+
+        No time is named: the hub begins at once, whatever this machine's clock says.
+        """
         request = JobRequest(
             job_id=job_id,
             type="scheduleUpdateTwin",
             update_twin=_twin(patch),
             query_condition=condition,
-            start_time=start,
             max_execution_time_in_seconds=JOB_SECONDS,
         )
         try:
@@ -125,11 +135,21 @@ class Twins:
                 return
 
     def _page(self, query: str, token: str | None) -> _Page:
-        def ask() -> _Page:
-            self._pace.wait()
-            return cast("_Page", self._registry.query_iot_hub(QuerySpecification(query=query), token, PAGE))
+        """The public method of the library would not show the answer's headers, which hold the hub's time."""
 
-        return self._insist(ask)
+        def ask() -> _Answered:
+            self._pace.wait()
+            operation = self._registry.protocol.query.get_twins
+            return cast("_Answered", operation(QuerySpecification(query=query), token, PAGE, None, raw=True))
+
+        answered = self._insist(ask)
+        self._hear(answered.response.headers.get("Date"))
+        return _Page(answered.output or [], answered.headers.get("x-ms-continuation"))
+
+    def _hear(self, date: str | None) -> None:
+        """Take the hub's time from an answer, to the second; an answer without one changes nothing."""
+        with suppress(TypeError, ValueError):
+            self._told = _Told(parsedate_to_datetime(date or "").timestamp(), self._clock.monotonic())
 
     def _insist(self, call: Callable[[], _Answer]) -> _Answer:
         return insist(call, _unless_busy, self._clock)
@@ -147,9 +167,27 @@ class Twins:
         return manager
 
 
-class _Page(Protocol):
-    items: list[object] | None
+class _Headed(Protocol):
+    headers: Mapping[str, str | None]
+
+
+class _Answered(_Headed, Protocol):
+    """msrest's ClientRawResponse, as far as it is looked at."""
+
+    output: list[Twin] | None
+    response: _Headed
+
+
+class _Page(NamedTuple):
+    items: list[Twin]
     continuation_token: str | None
+
+
+class _Told(NamedTuple):
+    """The hub's time, and this machine's monotonic one when it was heard."""
+
+    moment: float
+    heard: float
 
 
 def _configure(protocol: _Protocol) -> None:

@@ -21,7 +21,7 @@ from adapters.azure.fleet.storage import Storage
 from adapters.azure.formats.import_manifest import SUFFIX
 from adapters.azure.wire import HANDLER, UpdateId
 
-FAILED = "Failed"
+FAILED, SUCCEEDED = "Failed", "Succeeded"
 COMING = frozenset({"UpdateAlreadyExists", "DuplicateContentImport", "SourceFilePendingMalwareAnalysis"})
 """An import failed with one of these because another one is under way, or Azure still looks at the files."""
 ADVICE: Mapping[str, str] = {

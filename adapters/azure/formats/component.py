@@ -178,6 +178,14 @@ def cancelled(work: Workflow) -> Patch:
     return _agent(State.IDLE, work, {**_result(CANCELLED, NO_EXTENDED, ""), "stepResults": None})
 
 
+def unknown_update() -> Patch:
+    """The device runs another update than the one reported, and cannot say which: its id was withdrawn with the goal.
+
+    The service counts a device without an id as one that has no update of its own.
+    """
+    return _patch("agent", {"installedUpdateId": None})
+
+
 def acknowledged(goal: Goal) -> Patch:
     """The answer to a writable property, after acting on it: the value without what would fill the twin."""
     value = {**goal.received, "updateManifestSignature": None, "fileUrls": None}

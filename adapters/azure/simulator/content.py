@@ -15,11 +15,13 @@ from urllib.parse import quote
 from werkzeug.wrappers import Request, Response
 
 from adapters.azure.simulator.planned import after, before
-from adapters.azure.simulator.sending import RangeNotSatisfiable, Sendable, send
+from adapters.azure.simulator.sending import RangeNotSatisfiable, Sendable, range_length, send
 from adapters.simulation.faults import Effect, Faults
 
 _REGION = "westeurope"
 _NAMELESS = "application/octet-stream"
+_MAX_RANGE = 100 * 1024 * 1024
+"""Of one request (Device Update limits)."""
 
 
 class Bases(NamedTuple):
@@ -57,6 +59,8 @@ class ContentHost:
         self._sent: Counter[str] = Counter()
         self.bases = Bases("", "")
         """Set once the servers run."""
+        self.most_range = _MAX_RANGE
+        """Bytes that a range may have; longer ones are refused."""
 
     def publish(self, name: str, path: Path) -> str:
         """Serve a file of an update, which never changes; its location."""
@@ -100,6 +104,8 @@ class ContentHost:
         refusal = before(fault, _refused)
         if refusal is not None:
             return refusal
+        if range_length(request, file.path.stat().st_size) > self.most_range:
+            return _refused(400, "InvalidRange", f"a range may have {self.most_range} bytes")
         sendable = Sendable(file.path, file.path.stat().st_size, f'"{file.tag}"', {"Content-Type": _NAMELESS})
         try:
             return send(request, sendable, fault, lambda count: self._count(file, count))

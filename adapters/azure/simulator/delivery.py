@@ -27,12 +27,14 @@ class Switches:
     missing_root_key_package: the goal names no root key package
     tamper_manifest: the manifest is changed after it was signed
     idle_cancel: devices that never had a deployment are told so
+    idle_first: before another deployment a device is told that it has none, for as long as a delivery takes
     """
 
     detached: int = LONGEST_TEXT
     missing_root_key_package: bool = False
     tamper_manifest: bool = False
     idle_cancel: bool = False
+    idle_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,12 @@ class Delivery:
             return False
         return self._told.get(device_id) != goal
 
+    def clears_first(self, device_id: str, goal: Goal) -> bool:
+        """Whether a device hears that it has no deployment before it hears of this one."""
+        if not self._switches.idle_first or IDLE in (goal, self._told.get(device_id)):
+            return False
+        return goal.workflow_id not in self._workflows.get(device_id, {})
+
     def tell(self, device_id: str, goal: Goal, deployment: Deployment | None) -> None:
         """Write the goal. Raises: HubError, the twin cannot take it."""
         service = _idle() if deployment is None else self._service(deployment, goal)
@@ -85,10 +93,10 @@ class Delivery:
         """Every workflow that a device was ever told to process, in order."""
         return tuple(self._workflows.get(device_id, ()))
 
-    def disable_signing_key(self) -> None:
-        """Publish a root key package that forbids the signing key, and go on signing with it."""
+    def renew_root_key_package(self, *, disable_signer: bool = False) -> None:
+        """Publish the next version, which may forbid the signing key; that key goes on signing."""
         self._package += 1
-        self._package_location = self._publish(self._keys.signer_hash())
+        self._package_location = self._publish(*([self._keys.signer_hash()] if disable_signer else []))
 
     def _service(self, deployment: Deployment, goal: Goal) -> Json:
         manifest = self._writer.write(deployment.update, self._switches.detached)

@@ -17,7 +17,6 @@ from adapters.azure.simulator.manifest import UpdateId
 from adapters.azure.simulator.moments import parse_time
 from adapters.azure.simulator.odata import matching, page
 from adapters.azure.simulator.refusals import invalid, not_found
-from adapters.azure.simulator.throttle import Throttle
 from adapters.azure.simulator.updates import Update
 
 _GROUP = "/management/groups/<group>"
@@ -56,9 +55,8 @@ class _Request(Struct, frozen=True, rename="camel"):
 class DeploymentRoutes:
     """The operations of `RULES`. Whoever calls them holds the instance."""
 
-    def __init__(self, service: DeviceUpdate, throttle: Throttle, now: Callable[[], float]) -> None:
+    def __init__(self, service: DeviceUpdate, now: Callable[[], float]) -> None:
         self._service = service
-        self._throttle = throttle
         self._now = now
         self.operations: Mapping[str, Operation] = {
             "deployments": self._list,
@@ -87,7 +85,6 @@ class DeploymentRoutes:
 
     def _put(self, call: Call) -> Answer:
         wanted = _parse(call)
-        self._throttle.count("deployment_put", self._now())
         update = self._update(wanted.update.update_id)
         existing = self._service.deployments.find(self._group(call), wanted.deployment_id)
         if existing is not None:
@@ -98,7 +95,6 @@ class DeploymentRoutes:
         return Answer(shapes.deployment(new))
 
     def _delete(self, call: Call) -> Answer:
-        self._throttle.count("deployment_delete", self._now())
         deployment = self._deployment(call)
         if deployment.classes and deployment.state is State.ACTIVE:
             raise invalid(f"deployment {deployment.deployment_id} is active; cancel it first", "DeploymentActive")
@@ -106,7 +102,6 @@ class DeploymentRoutes:
         return Answer(status=204)
 
     def _delete_of_subgroup(self, call: Call) -> Answer:
-        self._throttle.count("deployment_delete", self._now())
         deployment, class_id = self._of_subgroup(call)
         if deployment.state_in(class_id) is State.ACTIVE:
             raise invalid(f"deployment {deployment.deployment_id} is active; cancel it first", "DeploymentActive")
@@ -116,14 +111,12 @@ class DeploymentRoutes:
         return Answer(status=204)
 
     def _cancel(self, call: Call) -> Answer:
-        self._throttle.count("deployment_process", self._now())
         deployment, class_id = self._of_subgroup(call)
         deployment.cancel(class_id)
         self._service.consider_group(deployment.group)
         return Answer(shapes.deployment(deployment, class_id))
 
     def _retry(self, call: Call) -> Answer:
-        self._throttle.count("deployment_process", self._now())
         deployment, class_id = self._of_subgroup(call)
         if deployment.state_in(class_id) is not State.ACTIVE:
             raise invalid(f"deployment {deployment.deployment_id} is no longer active", "DeploymentNotActive")

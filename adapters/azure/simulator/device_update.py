@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from adapters.azure.simulator.content import ContentHost
-from adapters.azure.simulator.delivery import Delivery, Goal, Switches, goal_of
+from adapters.azure.simulator.delivery import IDLE, Delivery, Goal, Switches, goal_of
 from adapters.azure.simulator.deployments import Deployment, Deployments
 from adapters.azure.simulator.device_classes import Membership, membership
 from adapters.azure.simulator.hub import Hub
@@ -35,11 +35,15 @@ _IMPORTS_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """How long the service takes, in seconds of the clock; the real one takes minutes for most of it."""
+    """How long the service takes, in seconds of the clock; the real one takes minutes for most of it.
+
+    index: from a twin to groups; delivery: from a deployment to twins; status: from a twin to a deployment's counters
+    """
 
     delivery_seconds: float = 0.0
     index_seconds: float = 0.0
     import_seconds: float = 0.0
+    status_seconds: float = 0.0
 
 
 class DeviceUpdate:
@@ -69,6 +73,7 @@ class DeviceUpdate:
         self._changed = threading.Condition(threading.RLock())
         self._inbox_lock = threading.Lock()
         self._inbox: dict[str, None] = {}
+        self._quiet_until: dict[str, float] = {}
         self._pool = ThreadPoolExecutor(_IMPORTS_AT_ONCE, thread_name_prefix="azure-import")
         hub.listen(self._hear)
 
@@ -83,7 +88,7 @@ class DeviceUpdate:
             now = self._clock.now()
             self._catch_up(now)
             yield now
-            self._catch_up(now)
+            self._catch_up(self._clock.now())
             self._changed.notify_all()
 
     def catch_up(self) -> None:
@@ -195,10 +200,10 @@ class DeviceUpdate:
         self.operations.finish_due(now)
 
     def _observe(self, device_id: str, now: float) -> None:
-        """Read what a device reports at once; where it belongs, after a while."""
+        """Read what a device reports, and where it belongs, each after a while."""
         if self._twin(device_id) is None:
             self.delivery.forget(device_id)
-        self._read_state(device_id)
+        self._agenda.at(now + self.delays.status_seconds, lambda _: self._read_state(device_id))
         if self.index.differs(device_id):
             self._agenda.at(now + self.delays.index_seconds, lambda when: self._refresh(device_id, when))
 
@@ -217,16 +222,26 @@ class DeviceUpdate:
         where = self.index.devices.get(device_id)
         if where is None or not self.delivery.differs(device_id, goal):
             return
+        if now < self._quiet_until.get(device_id, now):
+            return
+        if self.delivery.clears_first(device_id, goal):
+            self._quiet_until[device_id] = now + self.delays.delivery_seconds
+            self._tell(device_id, IDLE, None)
+            self._consider(device_id, now)
+            return
         for each in self.deployments:
             if each is not deployment and device_id in each.participants:
                 each.participants[device_id].moved_on = True
         if deployment is not None:
             deployment.take_in(device_id, where.device_class.class_id)
+        self._tell(device_id, goal, deployment)
+        self._read_state(device_id)
+
+    def _tell(self, device_id: str, goal: Goal, deployment: Deployment | None) -> None:
         try:
             self.delivery.tell(device_id, goal, deployment)
         except HubError as error:
             _LOG.warning("device %s cannot be told its goal: %s", device_id, error)
-        self._read_state(device_id)
 
     def _goal(self, device_id: str, now: float) -> tuple[Deployment | None, Goal]:
         where = self.index.devices.get(device_id)

@@ -55,7 +55,10 @@ class Faces:
         self.host, self.topics, self.mqtt = _listen(served, proof)
         at, instance = served.at, served.instance
         access = Access(
-            lambda: self.hub_name, served.keys, lambda token: at.identity.accepts(f"Bearer {token}", HUB_AUDIENCE)
+            lambda: self.hub_name,
+            served.keys,
+            lambda token: at.identity.accepts(f"Bearer {token}", HUB_AUDIENCE),
+            instance.throttle,
         )
         hub = hub_routes(at.hub, served.jobs, self.topics.methods, faults=at.faults, access=access)
         secure = Front([instance.routes, instance.blob_routes, instance.content.routes, hub])
@@ -89,6 +92,7 @@ def _listen(served: Served, proof: Proof) -> tuple[str, DeviceTopics, MqttServer
     """The MQTT server on the first address whose port is free."""
     at = served.at
     tls = server_tls(proof.pair.cert_file, proof.pair.key_file, proof.ca_file, ClientAuth.OPTIONAL)
+    refused = ""
     for host in HOSTS:
         topics = DeviceTopics(at.hub, hosts=frozenset((host,)), faults=at.faults)
         front = MqttFront(topics, served.provisioning)
@@ -96,10 +100,11 @@ def _listen(served: Served, proof: Proof) -> tuple[str, DeviceTopics, MqttServer
         front.attach(server)
         try:
             server.start(host, MQTT_PORT)
-        except OSError:
+        except OSError as error:
+            refused = str(error.strerror or error)
             continue
         return host, topics, server
-    raise OSError(f"port {MQTT_PORT} is taken on every address from {HOSTS[0]} to {HOSTS[-1]}")
+    raise OSError(f"no address from {HOSTS[0]} to {HOSTS[-1]} has port {MQTT_PORT} free; the last one: {refused}")
 
 
 def _http_tls(pair: KeyPair) -> ssl.SSLContext:

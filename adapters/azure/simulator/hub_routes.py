@@ -16,6 +16,7 @@ from adapters.azure.simulator.hub_errors import HubError, Refusal, invalid
 from adapters.azure.simulator.hub_operations import Answer, Call, operations_of
 from adapters.azure.simulator.jobs import Jobs
 from adapters.azure.simulator.methods import Methods
+from adapters.azure.simulator.throttle import Throttle
 from adapters.azure.simulator.twins import stamp
 from adapters.simulation.faults import Effect, Fault, Faults
 
@@ -56,12 +57,13 @@ class Access(NamedTuple):
     """Who may use the REST face.
 
     `hub_name` gives the host, with its port, that a signature must be for; `keys` are policy names and their base64
-    keys; `bearer_ok` judges tokens.
+    keys; `bearer_ok` judges tokens; `throttle` says how often.
     """
 
     hub_name: Callable[[], str]
     keys: Mapping[str, str]
     bearer_ok: Callable[[str], bool]
+    throttle: Throttle
 
 
 def hub_routes(hub: Hub, jobs: Jobs, methods: Methods, *, faults: Faults, access: Access) -> Routes:
@@ -78,6 +80,7 @@ def hub_routes(hub: Hub, jobs: Jobs, methods: Methods, *, faults: Faults, access
             call = _call(request, names)
             fault = faults.take(_FAULT_NAMES.get(name, name), call.subject)
             _before(fault)
+            _check_quota(name, access.throttle)
             response = _response(operations[name](call))
         except HubError as error:
             return refusal(error, hub.clock.now())
@@ -119,6 +122,11 @@ def _signed(header: str, access: Access, now: float) -> bool:
     except sas.SasRefused:
         return False
     return True
+
+
+def _check_quota(name: str, throttle: Throttle) -> None:
+    if throttle.delay(name) is not None:
+        raise HubError(Refusal.THROTTLED, f"more calls of {name} in a minute than this hub takes")
 
 
 def _call(request: Request, names: Mapping[str, str]) -> Call:

@@ -52,7 +52,7 @@ class Instance:
     def __init__(
         self, at: Surroundings, names: Names, *, delays: Delays, switches: Switches, wake: Callable[[], None]
     ) -> None:
-        self.throttle = Throttle()
+        self.throttle = Throttle(at.clock.now)
         self.store = BlobStore(at.directory / "blobs", at.clock.now)
         self.store.create(names.container)
         self.store.create(diagnostics.CONTAINER)
@@ -72,11 +72,12 @@ class Instance:
             self.service,
             at.identity,
             at.faults,
+            throttle=self.throttle,
             base=base,
             rules=[*update_routes.RULES, *deployment_routes.RULES, *device_routes.RULES, *diagnostics.RULES],
             parts=[
                 update_routes.UpdateRoutes(self.service, importer, base),
-                deployment_routes.DeploymentRoutes(self.service, self.throttle, at.clock.now),
+                deployment_routes.DeploymentRoutes(self.service, at.clock.now),
                 device_routes.DeviceRoutes(self.service),
                 self.logs,
             ],

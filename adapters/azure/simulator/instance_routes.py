@@ -13,12 +13,25 @@ from adapters.azure.simulator.answers import MAX_BODY, Call, Operation, refusal
 from adapters.azure.simulator.device_update import DeviceUpdate
 from adapters.azure.simulator.identity import UPDATE_AUDIENCE, Identity
 from adapters.azure.simulator.planned import after, before
-from adapters.azure.simulator.refusals import Refused, invalid, not_found
+from adapters.azure.simulator.refusals import Refused, invalid, not_found, throttled
+from adapters.azure.simulator.throttle import Throttle
 from adapters.simulation.faults import Faults
 
 API_VERSIONS = ("2026-06-01", "2022-10-01")
 _GROUP = ("group", "subgroups")
 _DEPLOYMENT = ("deployment", "subgroup_status", "subgroup_deployment", "device_states")
+_QUOTAS: Mapping[str, str] = {
+    "deployment_put": "deployment_put",
+    "deployment_delete": "deployment_delete",
+    "subgroup_deployment_delete": "deployment_delete",
+    "deployment_cancel": "deployment_process",
+    "deployment_retry": "deployment_process",
+    **dict.fromkeys(("groups", "group", "group_best_updates", "group_compliance", "compliance"), "groups"),
+    **dict.fromkeys(("updates_list", "import", "update", "update_delete"), "updates"),
+    **dict.fromkeys(("providers", "names", "versions", "files", "file"), "updates"),
+    "import_operations": "operations",
+}
+"""The quota that a call counts for, by the endpoint of its rule."""
 
 
 class Part(Protocol):
@@ -39,6 +52,7 @@ class InstanceRoutes:
         identity: Identity,
         faults: Faults,
         *,
+        throttle: Throttle,
         base: str,
         rules: Sequence[Rule],
         parts: Sequence[Part],
@@ -46,7 +60,7 @@ class InstanceRoutes:
         self._service = service
         self._identity = identity
         self._faults = faults
-        self._base = base
+        self._throttle = throttle
         self._rules = Map([Submount(base, [rule.empty() for rule in rules])])
         self._operations = {name: each for part in parts for name, each in part.operations.items()}
 
@@ -71,6 +85,7 @@ class InstanceRoutes:
         fault = self._faults.take(_fault_name(name), _subject(name, names))
         response = before(fault, lambda *said: refusal(Refused(*said)))
         if response is None:
+            self._check_quota(name)
             with self._service.transaction():
                 response = self._operations[name](Call(request, names)).response()
         after(fault)
@@ -81,6 +96,12 @@ class InstanceRoutes:
             raise Refused(401, "Unauthorized", f"a bearer token for {UPDATE_AUDIENCE} is needed")
         if request.args.get("api-version") not in API_VERSIONS:
             raise invalid(f"api-version must be one of {', '.join(API_VERSIONS)}", "UnsupportedApiVersion")
+
+    def _check_quota(self, name: str) -> None:
+        quota = _QUOTAS.get(name, "")
+        delay = self._throttle.delay(quota)
+        if delay is not None:
+            raise throttled(f"more calls of {quota} in a minute than may be", delay)
 
 
 def _fault_name(operation: str) -> str:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from werkzeug.wrappers import Request, Response
 
-from adapters.simulation.faults import Effect, Fault
+from adapters.simulation.faults import Fault
+from adapters.simulation.spoil import spoilt
 
 PARTIAL = 206
 _PIECE = 256 * 1024
@@ -56,8 +57,17 @@ def send(
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{file.size}"
     whole = span or Span(0, file.size)
     headers["Content-Length"] = str(whole.stop - whole.start)
-    pieces = _counted(_spoilt(_pieces(file.path, whole), fault), count) if request.method == "GET" else iter(())
+    pieces = _counted(spoilt(_pieces(file.path, whole), fault), count) if request.method == "GET" else iter(())
     return Response(pieces, PARTIAL if span else 200, headers, direct_passthrough=True)
+
+
+def range_length(request: Request, size: int) -> int:
+    """How many bytes of a file of `size` are asked for by a range; 0 without one."""
+    match = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if match is None or match.groups() == ("", ""):
+        return 0
+    span = _span(match[1], match[2], size)
+    return span.stop - span.start
 
 
 def names(header: str, etag: str | None) -> bool:
@@ -98,19 +108,3 @@ def _counted(pieces: Iterator[bytes], count: Callable[[int], None] | None) -> It
         if count is not None:
             count(len(piece))
         yield piece
-
-
-def _spoilt(pieces: Iterator[bytes], fault: Fault | None) -> Iterator[bytes]:
-    if fault is None or fault.effect not in (Effect.CUT_BODY, Effect.CORRUPT_BODY):
-        yield from pieces
-        return
-    left = fault.body_bytes
-    for piece in pieces:
-        if not 0 <= left < len(piece):
-            yield piece
-        elif fault.effect is Effect.CUT_BODY:
-            yield piece[:left]
-            raise ConnectionAbortedError("planned fault: the download stops here")
-        else:
-            yield piece[:left] + bytes((piece[left] ^ 1,)) + piece[left + 1 :]
-        left -= len(piece)

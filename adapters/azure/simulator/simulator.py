@@ -47,6 +47,7 @@ class AzureSimulator(Switches):
         delivery_seconds: float = 0.0,
         index_seconds: float = 0.0,
         import_seconds: float = 0.0,
+        status_seconds: float = 0.0,
         http_port: int = 0,
     ) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class AzureSimulator(Switches):
         self._registration = Registration(self._authority, ID_SCOPE)
         self._pump = Pump(self._catch_up, seconds=_TICK_SECONDS, name="azure")
         self._at = Surroundings(directory, self.hub, self.clock, self.faults, Identity(self.faults))
-        self._instance = self._new_instance(Delays(delivery_seconds, index_seconds, import_seconds))
+        self._instance = self._new_instance(Delays(delivery_seconds, index_seconds, import_seconds, status_seconds))
         self._http_port = http_port
         self._faces: Faces | None = None
         self.ca_file = self._authority.ca_file
@@ -193,13 +194,22 @@ class AzureSimulator(Switches):
 
     @property
     def throttle(self) -> Throttle:
-        """How often deployments may be written."""
+        """How often calls may come: deployments' writes by default, `throttle.QUOTAS` has more."""
         return self._instance.throttle
 
     @property
     def bytes_sent(self) -> int:
         """Bytes of files of updates that content hosts have sent."""
         return sum(self.bytes_sent_by_name().values())
+
+    @property
+    def most_range(self) -> int:
+        """Bytes that a range of a download may have; content hosts refuse longer ones."""
+        return self._instance.content.most_range
+
+    @most_range.setter
+    def most_range(self, count: int) -> None:
+        self._instance.content.most_range = count
 
     def bytes_sent_by_name(self) -> dict[str, int]:
         """The same by the name of the file."""
@@ -214,10 +224,10 @@ class AzureSimulator(Switches):
         """Write a device's goal into its twin again."""
         self.service.redeliver(device)
 
-    def disable_signing_key(self) -> None:
-        """From now on root key packages forbid the key that signs manifests."""
+    def renew_root_key_package(self, *, disable_signer: bool = False) -> None:
+        """From now on goals name the next version, which may forbid the key that goes on signing manifests."""
         with self.service.transaction():
-            self.service.delivery.disable_signing_key()
+            self.service.delivery.renew_root_key_package(disable_signer=disable_signer)
 
     def send_log_request(self, device: str) -> str:
         """Ask a device for its logs; the id of the operation. Raises: Refused, HubError."""

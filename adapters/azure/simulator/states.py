@@ -38,11 +38,16 @@ def reported_state(reported: Mapping[str, object], update_id: UpdateId) -> Devic
     """Idle is success only with the update installed: idle without it is how a restored device looks."""
     said = agent(reported)
     state = said.get("state")
-    if state == IDLE and installed(reported) == update_id.members():
+    if state == IDLE and _is(installed(reported), update_id):
         return DeviceState.SUCCEEDED
     if state == IDLE and member(said, "lastInstallResult").get("resultCode") == _CANCELLED:
         return DeviceState.CANCELED
     return DeviceState.FAILED if state in (IDLE, FAILED) else DeviceState.IN_PROGRESS
+
+
+def _is(has: Mapping[str, object] | None, update_id: UpdateId) -> bool:
+    """Compared as text, whose members have one order."""
+    return has is not None and list(has.items()) == list(update_id.members().items())
 
 
 def installed(reported: Mapping[str, object]) -> Mapping[str, object] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
+from email.utils import formatdate
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -16,7 +17,8 @@ from adapters.azure.fleet.pacing import SystemClock
 from adapters.azure.fleet.settings import AzureFleetSettings
 from adapters.azure.formats.results import SUCCESS
 from adapters.azure.simulator.simulator import AzureSimulator
-from adapters.azure.wire import Standing, Word, reported_standing, standing_of
+from adapters.azure.wire import Standing, Word, reported_progress, reported_standing, standing_of
+from adapters.simulation.http import QuietHandler
 from bridge.fleet import FleetError, StageOrder
 from bridge.names import stage_name
 from bridge.release.report import Report
@@ -40,9 +42,14 @@ class Plant:
     @contextmanager
     def running(self):
         """With the environment in which Azure's libraries find it."""
-        with self.simulator, patch.dict(os.environ, self.simulator.environment()):
+        with self.simulator, self._dated(), patch.dict(os.environ, self.simulator.environment()):
             self.fleet = self.open()
             yield self
+
+    def _dated(self):
+        """Its answers carry the time of its own clock, as those of the cloud do."""
+        told = self.simulator.clock.now
+        return patch.object(QuietHandler, "date_time_string", lambda *_: formatdate(told(), usegmt=True))
 
     def settings(self, **changes):
         """The fleet's settings, impatient as tests are."""
@@ -64,9 +71,10 @@ class Plant:
         }
         return AzureFleetSettings(**{**fields, **changes})
 
-    def open(self, **changes):
-        """A new process of otabridge."""
-        return AzureFleet("factory", self.settings(**changes), self.clock)
+    def open(self, *, ahead=0.0, **changes):
+        """A new process of otabridge, on a machine whose clock is so many seconds ahead."""
+        clock = SimulatedClock(self.simulator.clock, ahead) if ahead else self.clock
+        return AzureFleet("factory", self.settings(**changes), clock)
 
     # --- devices
 
@@ -92,7 +100,9 @@ class Plant:
 
     def begin(self, name, key, said=None):
         """The device takes the offer of the stage order `key`."""
-        self.hub.report(name, reported_standing(Standing(stage_name(key), Word.RUNNING), said))
+        self.hub.report(name, reported_standing(Standing(stage_name(key), Word.RUNNING)))
+        if said is not None:
+            self.hub.report(name, reported_progress(said))
 
     def end(self, name, key, report: Report):
         """The device has ended."""
@@ -151,19 +161,39 @@ class Plant:
         for device_class in self.deployment(key)["deviceClassSubgroups"]:
             self.management.stop_deployment(stage, device_class, stage)
 
+    def deploy(self, key):
+        """Somebody deploys the release to the group of a stage order."""
+        eventually(lambda: stage_name(key) in self.groups())
+        services = self.fleet._services
+        update = services.orders.read(stage_name(key)).record.update_id
+        services.deployments.create(stage_name(key), update, "https", self.clock.now())
+
+    def lose_record(self, key):
+        """Somebody deletes the order's record."""
+        self._record(key).delete_blob()
+
+    def spoil_record(self, key):
+        """Somebody writes over the order's record."""
+        self._record(key).upload_blob(b"{}", overwrite=True)
+
+    def _record(self, key):
+        services = self.fleet._services
+        return services.storage._blob(services.orders._path(stage_name(key)))
+
     def state(self, key):
         """The state in the order's record."""
         return str(self.fleet._services.orders.read(stage_name(key)).record.state)
 
 
 class SimulatedClock(SystemClock):
-    """Sleeps as this machine does, and tells the time of the simulator."""
+    """Sleeps as this machine does, and tells the time of the simulator, or one that is `ahead` of it."""
 
-    def __init__(self, clock):
+    def __init__(self, clock, ahead=0.0):
         self._clock = clock
+        self._ahead = ahead
 
     def now(self):
-        return self._clock.now()
+        return self._clock.now() + self._ahead
 
 
 def eventually(holds):

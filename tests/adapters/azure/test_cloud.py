@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.azure.cloud import AzureFleet
+from adapters.azure.wire import reported_progress
 from bridge.fleet import DeviceReport, FleetError, LimitError
 from bridge.names import stage_name
 from bridge.release.errors import FailureCode, MalformedRelease
@@ -43,6 +44,8 @@ def test_devices_are_those_of_the_hub_or_of_a_group(plant, order):
 
     assert sorted(plant.fleet.devices(None)) == list(THREE)
     assert sorted(plant.fleet.devices("eu")) == ["gate-1", "gate-2"]
+    plant.hub.patch_twin("gate-2", {"tags": {"ADUGroup": "moved"}})
+    assert sorted(plant.fleet.devices("eu")) == ["gate-1"]
     assert list(plant.fleet.devices("us")) == []
 
 
@@ -107,6 +110,17 @@ def test_every_standing_is_counted(plant, order):
     ]
 
 
+def test_signs_of_life_do_not_buy_time(plant, order):
+    """A device that shows progress for ever is as late as a silent one: its time runs from when it began."""
+    plant.fleet.start(order)
+    plant.begin("gate-1", KEY)
+    for percent in (10, 50, 90):
+        plant.simulator.clock.advance(15 * 60)
+        plant.hub.report("gate-1", reported_progress(Progress(Phase.DOWNLOADING, percent)))
+
+    assert plant.fleet.tally(KEY) == Tally(waiting=2, timed_out=1)
+
+
 def test_a_device_that_is_late_is_timed_out(plant, order):
     """By the hub's own record of when it began; the report says where it was."""
     plant.fleet.start(order)
@@ -122,6 +136,21 @@ def test_a_device_that_is_late_is_timed_out(plant, order):
     ]
 
 
+@pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
+def test_a_clock_that_is_wrong_times_nobody_out(plant, order, ahead):
+    """What counts is the hub's clock, on both sides of the comparison."""
+    skewed = plant.open(ahead=ahead)
+    plant.fleet.start(order)
+    plant.begin("gate-1", KEY)
+    plant.simulator.clock.advance(29 * 60)
+    assert skewed.tally(KEY) == Tally(waiting=2, running=1)
+
+    plant.simulator.clock.advance(2 * 60)
+
+    assert skewed.tally(KEY) == Tally(waiting=2, timed_out=1)
+    assert [report.device for report in plant.open(ahead=ahead).reports(KEY)] == ["gate-1"]
+
+
 def test_a_device_that_left_the_hub_is_withdrawn(plant, order):
     """The tally still adds up to the order's devices."""
     plant.fleet.start(order)
@@ -129,6 +158,20 @@ def test_a_device_that_left_the_hub_is_withdrawn(plant, order):
     plant.hub.remove_device("gate-2")
 
     assert plant.fleet.tally(KEY) == Tally(waiting=2, withdrawn=1)
+
+
+def test_a_device_that_was_registered_anew_is_withdrawn(plant, order):
+    """Its new twin knows nothing of the stage, and what it says of it now counts for nobody."""
+    plant.fleet.start(order)
+    plant.begin("gate-2", KEY)
+    plant.hub.remove_device("gate-2")
+    plant.add("gate-2", group="eu")
+
+    plant.end("gate-2", KEY, INSTALLED)
+
+    assert plant.fleet.tally(KEY) == Tally(waiting=2, withdrawn=1)
+    plant.fleet.stop(KEY, "enough")
+    assert plant.tags("gate-2") == ({"ADUGroup": "eu"}, None)
 
 
 def test_a_key_belongs_to_one_release(plant, kit, order):
@@ -179,7 +222,7 @@ def test_a_device_in_another_stage_is_waited_for(plant, order):
     assert plant.tags("gate-2") == ({"ADUGroup": "eu"}, None)
 
     plant.end("gate-1", "winter/1", INSTALLED)
-    plant.fleet.tally("winter/1")
+    plant.fleet.stop("winter/1", "completed")
     plant.fleet.start(order)
 
     assert plant.fleet.tally(KEY) == Tally(waiting=3)
@@ -222,7 +265,7 @@ def test_a_cancelled_deployment_that_all_had_ended_is_none(plant, order):
 
     plant.cancel(KEY)
 
-    assert plant.fleet.tally(KEY) == Tally(installed=3, open=False)
+    assert plant.fleet.tally(KEY) == Tally(installed=3)
 
 
 def test_failed_devices_can_be_tried_again(plant, order):
@@ -236,6 +279,11 @@ def test_failed_devices_can_be_tried_again(plant, order):
 
     assert plant.hub.wait_until(lambda: plant.goal("gate-2")["workflow"].get("retryTimestamp"))
     assert not plant.goal("gate-1")["workflow"].get("retryTimestamp")
+    plant.begin("gate-2", KEY)
+    assert plant.fleet.tally(KEY) == Tally(waiting=2, running=1)
+    plant.end("gate-2", KEY, INSTALLED)
+    assert plant.fleet.tally(KEY) == Tally(waiting=2, installed=1)
+    assert list(plant.fleet.reports(KEY)) == []
 
 
 def test_what_is_not_open_is_not_tried_again(plant, order):
@@ -249,6 +297,18 @@ def test_what_is_not_open_is_not_tried_again(plant, order):
         plant.fleet.retry(KEY)
 
 
+def test_what_was_cancelled_in_the_cloud_is_not_tried_again(plant, order):
+    """The order is open still, but there is nothing to send again."""
+    plant.fleet.start(order)
+    plant.cancel(KEY)
+
+    with pytest.raises(FleetError, match=rf"deployment {STAGE} was cancelled: nothing can be tried again"):
+        plant.fleet.retry(KEY)
+    plant.management.delete_deployment(STAGE, STAGE)
+    with pytest.raises(FleetError, match=rf"deployment {STAGE} is gone: nothing can be tried again"):
+        plant.fleet.retry(KEY)
+
+
 def test_reports_are_bounded(plant, order):
     """However many devices failed, before the order is closed and after."""
     plant.fleet.start(order)
@@ -257,6 +317,7 @@ def test_reports_are_bounded(plant, order):
     few = plant.open(most_reports=1)
 
     assert len(list(few.reports(KEY))) == 1
+    few.stop(KEY, "budget spent")
     assert few.tally(KEY) == Tally(failed=3, open=False)
     assert len(list(few.reports(KEY))) == 1
 

@@ -53,6 +53,17 @@ def test_the_device_introduces_itself(channel, deployer, simulator):
     assert deployer.reported["deviceInformation"]["totalMemory"] > 0
 
 
+def test_a_stranger_introduces_itself_again(channel, deployer):
+    """Its twin was made anew, or it was moved to another hub: the service passes over a device without a word."""
+    assert channel.next_offer(0.1) is None
+    deployer.hub.report(DEVICE, {"deviceUpdate": None, "deviceInformation": None})
+
+    assert channel.next_offer(0.1) is None
+
+    assert deployer.agent["deviceProperties"]["model"] == "gateway-3"
+    assert "deviceInformation" in deployer.reported
+
+
 def test_an_installed_release_is_reported(channel, deployer, package):
     """State 0 with the update's id: what the service counts as success."""
     workflow = deployer.deploy(package, stage=STAGE)

@@ -164,6 +164,43 @@ def test_a_disabled_key_stays_disabled_over_a_restart(channel, opened, deployer,
     assert "version 1; this device has 2" in deployer.agent["lastInstallResult"]["resultDetails"]
 
 
+def test_root_keys_that_cannot_be_kept_fail_the_deployment(opened, deployer, package, tmp_path):
+    """Trusting keys until the next restart only would bring disabled ones back; the message names the file."""
+    channel = opened(root_key_package_file=str(tmp_path / "absent" / "package.json"))
+    workflow = deployer.deploy(package, stage=STAGE)
+
+    assert channel.next_offer(0.1) is None
+
+    assert deployer.result == (255, 0, "320001F5", workflow)
+    assert "absent/package.json cannot be written: No such file" in deployer.agent["lastInstallResult"]["resultDetails"]
+    assert deployer.reported["otabridge"]["standing"] == f"{STAGE}/failed"
+
+
+@pytest.mark.parametrize("torn", [b"", b"\x00" * 700, b'{"protected": {"version": 9'])
+def test_a_torn_root_key_package_is_replaced(opened, deployer, package, tmp_path, torn):
+    """The next one that the pinned roots vouch for takes its place."""
+    (tmp_path / "package.json").write_bytes(torn)
+    deployer.deploy(package)
+
+    assert opened().next_offer(WAIT).release == package.document
+
+    assert (tmp_path / "package.json").read_bytes() == deployer.stored["/package.json"]
+
+
+MALICE = ["http://127.0.0.1:99999/x", "http://[", "http://a:b/", "//["]
+
+
+@pytest.mark.parametrize("url", MALICE)
+def test_a_url_that_is_none_is_an_answer_and_no_crash(channel, deployer, package, url):
+    """Else the agent would die of its twin at every start."""
+    workflow = deployer.deploy(package)
+    deployer.write({"deviceUpdate": {"service": {"rootKeyPackageUrl": url}}})
+
+    assert channel.next_offer(0.1) is None
+
+    assert deployer.result == (255, 0, "320000C9", workflow)
+
+
 def test_files_that_are_away_for_a_while_are_waited_for(channel, deployer, package):
     """Nothing is reported until it is known what the deployment is."""
     deployer.planned["/release.json"] = [Response("busy", 503), Response("busy", 503)]

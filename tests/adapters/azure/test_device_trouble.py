@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from adapters.azure.device import open_channel
+from adapters.azure.formats.twin_limits import twin_size
 from adapters.simulation.faults import Effect
-from adapters.simulation.pki import CertificateAuthority
-from bridge.release.errors import ChannelError
+from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 
 ROOT = Path(__file__).parents[3]
@@ -102,6 +102,35 @@ def test_signs_of_life_go_on_after_one_was_lost(channel, simulator, deployer, pa
     assert deployer.reported["otabridge"]["said"] == {"phase": "downloading", "percent": "50"}
 
 
+def test_lost_answers_leave_nothing_behind(channel, simulator, deployer, package):
+    """The SDK waits for them for ever: each would cost a thread and two sockets, and a device runs for years."""
+    deployer.deploy(package)
+    simulator.faults.plan("twin_get", Effect.LOSE_REPLY, times=4)
+
+    assert channel.next_offer(WAIT).release == package.document
+
+    assert len(simulator.faults.hits()) == 4
+    assert simulator.hub.wait_until(lambda: "azure-call" not in {each.name for each in threading.enumerate()})
+
+
+def test_a_full_twin_costs_no_report(channel, simulator, deployer, package):
+    """Other programs of the device have filled it: the least is told, and long words are left out."""
+    assert channel.next_offer(0.1) is None
+    others = {f"n{at}": "x" * 1000 for at in range(32)}
+    while twin_size(deployer.reported | {"others": others}) > 32_768 - 500:
+        others.popitem()
+    others["rest"] = "x" * (32_768 - 500 - 4 - twin_size(deployer.reported | {"others": others}))
+    simulator.hub.report(DEVICE, {"others": others})
+    workflow = deployer.deploy(package, stage="ob-spring-1")
+
+    offer = channel.next_offer(WAIT)
+    channel.conclude(offer.id, Report(Outcome.FAILED, "a", "1.0.0", FailureCode.SLOT_WRITE, "long words " * 50))
+
+    assert deployer.result == (255, 0, "3200012C", workflow)
+    assert deployer.reported["otabridge"]["said"]["code"] == "300"
+    assert deployer.acknowledged
+
+
 def test_a_report_that_never_gets_through_says_so(channel, simulator, deployer, package):
     """After its attempts the channel gives the report back, to be told later."""
     deployer.deploy(package)
@@ -138,44 +167,6 @@ def test_an_outage_while_waiting_is_waited_out(opened, simulator, deployer, pack
 
     assert offer.release == package.document
     assert len(simulator.faults.hits()) == 2
-
-
-def test_a_device_with_a_symmetric_key(opened, keyed, deployer, package):
-    """Tokens are made from it."""
-    channel = opened(**keyed)
-    deployer.deploy(package)
-
-    assert channel.next_offer(WAIT).release == package.document
-
-
-def test_a_key_that_the_hub_refuses_says_what_to_look_at(opened, keyed, tmp_path):
-    """An error that may pass: somebody may set the device's key right."""
-    (tmp_path / "wrong").write_text("d3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmc=")
-    channel = opened(**{**keyed, "symmetric_key_file": str(tmp_path / "wrong")})
-
-    with pytest.raises(ChannelError, match=r"IoT Hub 127\S+ as device-1: it does not let this device in") as raised:
-        channel.next_offer(WAIT)
-    assert raised.value.retryable
-
-
-def test_a_device_that_is_shut_out_later_says_so(channel, simulator):
-    """In mid-wait: the SDK gives up by itself, the channel says why."""
-    assert channel.next_offer(0.1) is None
-
-    with (
-        meanwhile(lambda: simulator.hub.remove_device(DEVICE)),
-        pytest.raises(ChannelError, match="it does not let this device in"),
-    ):
-        channel.next_offer(WAIT)
-
-
-def test_an_unknown_authority_says_what_to_look_at(opened, tmp_path):
-    """The hub's certificate is of another CA than the settings name."""
-    stranger = CertificateAuthority(tmp_path / "elsewhere")
-    channel = opened(ca_file=str(stranger.ca_file), attempts=1)
-
-    with pytest.raises(ChannelError, match="its certificate is not trusted: `ca_file` must hold its CA"):
-        channel.next_offer(WAIT)
 
 
 def test_nobody_there_says_where(opened):

@@ -109,3 +109,80 @@ def test_a_replaced_deployment_is_withdrawn_and_the_newest_offered(*, channel, d
     channel.conclude(newest, INSTALLED)
 
     assert history.states == [(6, old), (6, newest), (0, newest)]
+
+
+def installed_before(channel, deployer, kit):
+    """Another release, which the twin names as the device's."""
+    deployer.deploy(kit.package(b"before", version="1.0.0"), stage="ob-winter-1")
+    channel.conclude(channel.next_offer(WAIT).id, INSTALLED)
+    assert "1.0.0" in deployer.agent["installedUpdateId"]
+
+
+CLOSINGS = {
+    "cancelled": lambda deployer, _: deployer.cancel(),
+    "replaced": lambda deployer, kit: deployer.deploy(kit.package(b"newer", version="2.0.1")),
+}
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["heard of at the end", "heard of on the way"])
+@pytest.mark.parametrize("close", CLOSINGS.values(), ids=CLOSINGS)
+def test_a_withdrawal_that_comes_too_late_leaves_the_truth(*, channel, opened, deployer, kit, package, close, heard):
+    """The slots were switched: the stage counts the device as withdrawn, and the twin says what runs there."""
+    installed_before(channel, deployer, kit)
+    deployer.deploy(package, stage=STAGE)
+    offer = channel.next_offer(WAIT)
+    close(deployer, kit)
+    assert channel._line.await_news(WAIT)
+    if heard:
+        with pytest.raises(OfferWithdrawn):
+            channel.progress(offer.id, Progress(Phase.PROVING))
+
+    with pytest.raises(OfferWithdrawn):
+        opened().conclude(offer.id, INSTALLED)
+
+    told = deployer.reported["otabridge"]
+    assert told["standing"] == f"{STAGE}/withdrawn"
+    assert (told["said"]["outcome"], told["said"]["version"], told["said"]["slot"]) == ("installed", "2.0.0", "b")
+    assert "installedUpdateId" not in deployer.agent
+
+
+def test_a_withdrawal_before_a_failure_leaves_the_update_that_still_runs(channel, opened, deployer, kit, package):
+    """And why the attempt failed, for whoever looks."""
+    installed_before(channel, deployer, kit)
+    deployer.deploy(package, stage=STAGE)
+    offer = channel.next_offer(WAIT)
+    deployer.cancel()
+
+    with pytest.raises(OfferWithdrawn):
+        opened().conclude(offer.id, FAILED)
+
+    assert deployer.reported["otabridge"]["said"]["detail"] == "the card is full"
+    assert "1.0.0" in deployer.agent["installedUpdateId"]
+
+
+def test_a_release_that_falls_back_late_is_no_longer_claimed(channel, deployer, package):
+    """Its stage has counted it as installed; the twin must not name it as what the device runs."""
+    deployer.deploy(package, stage=STAGE)
+    offer = channel.next_offer(WAIT)
+    channel.conclude(offer.id, INSTALLED)
+
+    with pytest.raises(OfferWithdrawn):
+        channel.conclude(offer.id, Report(Outcome.FELL_BACK, "a", "1.0.0", FailureCode.FELL_BACK, "left slot b"))
+
+    told = deployer.reported["otabridge"]
+    assert (told["standing"], told["said"]["outcome"]) == (f"{STAGE}/installed", "fell-back")
+    assert "installedUpdateId" not in deployer.agent
+    assert channel.next_offer(0.1) is None
+
+
+def test_a_cancelled_deployment_that_is_wanted_again_is_offered_again(channel, deployer, package):
+    """A device that leaves its group and comes back gets the same workflow; it has failed at nothing."""
+    workflow = deployer.deploy(package, stage=STAGE)
+    channel.next_offer(WAIT)
+    deployer.cancel()
+    assert channel.next_offer(0.1) is None
+
+    deployer.deploy(package, workflow=workflow, stage=STAGE)
+    channel.conclude(channel.next_offer(WAIT).id, INSTALLED)
+
+    assert deployer.result == (0, 700, "00000000", workflow)

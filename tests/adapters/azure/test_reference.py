@@ -18,6 +18,7 @@ from adapters.azure.wire import (
     parse_reported,
     parse_roots,
     render_roots,
+    reported_progress,
     reported_standing,
     standing_of,
     step_properties,
@@ -70,17 +71,15 @@ def test_the_stage_is_read_as_shown(blocks):
     assert desired_stage(blocks["desired"]) == STAGE
 
 
-@pytest.mark.parametrize(
-    ("name", "standing", "said"),
-    [
-        ("progress", Standing(STAGE, Word.RUNNING), PROGRESS),
-        ("report", standing_of(STAGE, REPORT.outcome), REPORT),
-    ],
-)
-def test_what_devices_report_is_shown(blocks, name, standing, said):
+def test_what_devices_report_is_shown(blocks):
     """Both ways; nulls remove what was there before."""
-    assert without_nulls(reported_standing(standing, said)) == blocks[name]
-    assert parse_reported(blocks[name]) == (standing, said)
+    begun, ended = Standing(STAGE, Word.RUNNING), standing_of(STAGE, REPORT.outcome)
+
+    assert without_nulls(reported_standing(begun)) == blocks["begun"]
+    assert without_nulls(reported_progress(PROGRESS)) == blocks["progress"]
+    assert without_nulls(reported_standing(ended, REPORT)) == blocks["report"]
+    read = [parse_reported(blocks[name]) for name in ("begun", "progress", "report")]
+    assert read == [(begun, None), (None, PROGRESS), (ended, REPORT)]
 
 
 def test_the_query_is_the_one_shown(text):

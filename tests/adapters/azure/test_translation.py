@@ -253,7 +253,8 @@ def test_a_missing_option_is_named(run, folder, missing):
 
 LIMITS = [
     (("--provider", "Acme & Sons"), "provider: 'Acme & Sons'; Device Update takes 1 to 64 letters"),
-    (("--version", "1.0rc1"), "release.version: '1.0rc1'; Device Update takes"),
+    (("--version", "1.0rc1"), "--version: '1.0rc1'; Device Update takes"),
+    (("--name", "a b"), "--name: 'a b'; Device Update takes"),
 ]
 
 

@@ -24,6 +24,7 @@ from adapters.azure.wire import (
     parse_roots,
     parse_standing,
     render_roots,
+    reported_progress,
     reported_standing,
     standing_of,
     step_properties,
@@ -80,9 +81,11 @@ def test_what_a_device_reports_is_what_is_read(standing, said):
     """The last of all it has said: nothing of what it said before is left, and the hub takes every patch."""
     twin = {}
     for each in said:
-        patch = reported_standing(standing, each)
-        check_twin_patch(patch, current=twin)
-        twin = merged(twin, patch)
+        report = each if isinstance(each, Report) else None
+        patches = [reported_standing(standing, report), *([reported_progress(each)] if each and not report else [])]
+        for patch in patches:
+            check_twin_patch(patch, current=twin)
+            twin = merged(twin, patch)
 
     assert parse_reported(twin) == ((standing, said[-1]) if said else (None, None))
 

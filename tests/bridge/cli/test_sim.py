@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from adapters.aws import simulated
 
 PROGRAMS = Path(sys.executable).parent
 SAID = "stderr.txt"
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "try-it-on-one-machine.md"
 BOTO3 = """
 import boto3
 print([each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]])
@@ -24,9 +26,9 @@ print(boto3.client("iot").list_things_in_thing_group(thingGroupName="simulated")
 
 
 @contextmanager
-def simulator(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """`otabridge sim aws` in `folder`, ready; ended by SIGTERM."""
-    line = [PROGRAMS / "otabridge", "sim", "aws", *words]
+def simulator(folder: Path, *words: str, cloud: str = "aws") -> Iterator[subprocess.Popen[str]]:
+    """`otabridge sim` in `folder`, ready; ended by SIGTERM."""
+    line = [PROGRAMS / "otabridge", "sim", cloud, *words]
     with (
         (folder / SAID).open("w") as said,
         subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=said, text=True) as running,
@@ -55,6 +57,20 @@ def test_the_environment_file_is_all_that_another_terminal_needs(tmp_path):
 
     assert devices.split() == ["device-01", "device-02"]
     assert seen.splitlines() == ["['otabridge-artifacts']", "['device-01', 'device-02']"]
+
+
+def test_azure_is_as_the_guide_says(tmp_path):
+    """Its commands for Azure's own library, as they stand there; and otabridge finds the fleet."""
+    (code,) = re.findall(r"<!-- azure -->\n```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    path = f"{PROGRAMS}:/usr/bin:/bin"
+    with simulator(tmp_path, "--devices", "2", cloud="azure"):
+        devices = in_another_terminal(tmp_path, f"{PROGRAMS}/otabridge fleet devices simulated")
+        words = {"cwd": tmp_path, "env": {"PATH": path}, "capture_output": True, "text": True}
+        done = subprocess.run(["bash", "-c", code], **words, timeout=60, check=False)
+
+    assert devices.split() == ["device-01", "device-02"]
+    assert done.stderr == ""
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["device-01", "device-02"]
 
 
 def test_each_start_begins_anew_and_says_what_it_leaves(tmp_path):
@@ -95,7 +111,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path, otabridge):
 
 
 REFUSALS = {
-    "unknown cloud": (("azzure",), "there is no simulator of a cloud named 'azzure'; there is aws"),
+    "unknown cloud": (("azzure",), "there is no simulator of a cloud named 'azzure'; there is aws, azure"),
     "no folder can be made": (("aws", "--directory", "/proc/sim"), "--directory /proc/sim: No such file or directory"),
     "image missing": (("aws", "--image", "absent.img"), "--image absent.img: must be a file"),
     "image empty": (("aws", "--image", "empty.img"), "--image empty.img: must be a file"),
@@ -119,6 +135,7 @@ def test_what_cannot_run_is_refused_in_a_sentence(words, says, tmp_path, otabrid
     assert ran.exit_code == (16 if words[-1] == "real.img" and "--root" in words else 2)
     assert says in ran.err
     assert "Traceback" not in ran.err
+    assert not (tmp_path / "otabridge-sim").exists()
 
 
 def test_a_port_that_is_taken_is_a_sentence(otabridge, monkeypatch):

@@ -1,4 +1,4 @@
-"""`otabridge demo` for real: small images, four devices, every process of its own."""
+"""`otabridge demo` for real: small images, four devices in two clouds, every process of its own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from bridge.demo.result import Act, Check, DemoResult
 
 OTABRIDGE = Path(sys.executable).with_name("otabridge")
 IMAGE_BYTES = 2 * 1024 * 1024
+CLOUDS = ("aws", "azure")
+WHERE = ("demo-aws", "demo-azure, where it works")
 
 
 @pytest.fixture
@@ -38,6 +40,21 @@ def agents(folder: Path) -> list[str]:
     return [line for line in lines if str(folder) in line and "otabridge-agent" in line]
 
 
+def assert_complete(kept: Path) -> None:
+    """All that a person may want to look at afterwards: both clouds, both releases, each device with its line."""
+    assert {"trust", "releases", "good.yaml", "bad.yaml", "otabridge.db", "otabridge.toml"} <= names(kept)
+    assert names(kept / "releases") == {"2.0.0", "3.0.0"}
+    assert names(kept / "clouds") == set(CLOUDS)
+    configs = [(kept / "devices" / f"device-0{number}" / "agent.toml").read_text() for number in range(1, 5)]
+    assert [cloud for text in configs for cloud in CLOUDS if f"[channel.{cloud}]" in text] == sorted([*CLOUDS, *CLOUDS])
+    assert all((kept / "devices" / f"device-0{number}" / "agent.log").is_file() for number in range(1, 5))
+
+
+def names(folder: Path) -> set[str]:
+    """What lies in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
 def _command_line(path: Path) -> str:
     try:
         return path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -46,7 +63,7 @@ def _command_line(path: Path) -> str:
 
 
 def test_a_good_release_reaches_all_and_a_bad_one_stops_itself(given, tmp_path):
-    """Every check holds; stdout is one document, stderr is silent without a terminal; the kept folder is complete."""
+    """Every check holds in both clouds; stdout is one document, stderr is silent without a terminal."""
     done = subprocess.run(
         ["timeout", "--signal=INT", "150", OTABRIDGE, "demo", *given, "--keep", "kept", "--output", "json"],
         cwd=tmp_path,
@@ -63,8 +80,15 @@ def test_a_good_release_reaches_all_and_a_bad_one_stops_itself(given, tmp_path):
     ]
     assert [check for act in seen["acts"] for check in act["checks"] if not check["holds"]] == []
     assert (seen["devices"], seen["image_bytes"]) == (4, IMAGE_BYTES)
-    assert [sum(act["slots"].values()) for act in seen["acts"]] == [4, 4]
-    assert (tmp_path / "kept" / "devices" / "device-04" / "agent.log").is_file()
+    good, bad = seen["acts"]
+    assert good["slots"] == {"demo-aws run slot b 2.0.0": 2, "demo-azure run slot b 2.0.0": 2}
+    assert sum(bad["slots"].values()) == 4
+    assert {"what": "each device got one offer", "holds": True, "seen": "[1, 1, 1, 1]"} in good["checks"]
+    offered = {check["what"] for check in bad["checks"] if "was offered it" in check["what"]}
+    assert offered == {f"{where}: only the first stage was offered it" for where in WHERE}
+    assert good["stop_seconds"] is None
+    assert bad["stop_seconds"] > 0
+    assert_complete(tmp_path / "kept")
     assert agents(tmp_path) == []
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
 from werkzeug.wrappers import Response
 
 from adapters.azure.channel.diagnostics import Result, answer, pending_request
+from adapters.simulation.faults import Effect
+from bridge.release.errors import ChannelError
 from bridge.release.report import Outcome, Report
 
 WAIT = 30.0
@@ -72,6 +75,34 @@ def test_an_update_goes_first(opened, deployer, package, logs):
 
     assert reported(deployer) == (200, "op-1")
     assert deployer.result[0] == 0
+
+
+def test_a_lost_answer_uploads_nothing_again(opened, simulator, deployer, logs):
+    """The answer is repeated, the logs are not."""
+    channel = opened(**logs)
+    assert channel.next_offer(0.1) is None
+    deployer.ask_for_logs()
+    simulator.faults.plan("twin_patch", Effect.THROTTLE)
+
+    with contextlib.suppress(ChannelError):
+        channel.next_offer(0.0)
+    assert channel.next_offer(0.1) is None
+
+    assert reported(deployer) == (200, "op-1")
+    assert len([path for path in deployer.asked if path.endswith("agent.log")]) == 1
+
+
+def test_a_request_too_deep_for_a_twin_is_answered(opened, deployer, logs):
+    """What is echoed lies deeper than what was received, and the hub has a limit."""
+    deep: dict[str, object] = {}
+    for _ in range(7):
+        deep = {"x": deep}
+    service = {"operationId": "op-1", "storageSasUrl": "http://[", "odd": deep}
+    deployer.write({"diagnosticInformation": {"__t": "c", "service": service}})
+
+    assert opened(**logs).next_offer(0.1) is None
+
+    assert reported(deployer) == (-2, "op-1")
 
 
 def two_of_a_name(tmp_path):

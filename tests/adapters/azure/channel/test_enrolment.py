@@ -95,6 +95,13 @@ def test_a_file_that_does_not_fit_is_as_good_as_none(simulator, newcomer, tmp_pa
     assert remembered(newcomer) == known
 
 
+def test_a_torn_file_is_as_good_as_none(simulator, newcomer, tmp_path):
+    """A card that lost power writes anything."""
+    (tmp_path / "assignment.json").write_bytes(b'{"idScope":"\xff\xfe"')
+
+    assert Enrolment(AzureSettings(**newcomer)).assignment().host == simulator.host
+
+
 def test_a_hub_that_refuses_the_device_is_forgotten(simulator, newcomer, tmp_path):
     """The device was moved to another hub: the old one does not know it, the service names the new one."""
     known = known_of(simulator)

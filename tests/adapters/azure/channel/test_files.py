@@ -117,12 +117,24 @@ def test_what_may_pass_is_a_channel_error(files, url, shelf, answer, message):
     assert "secret" not in str(raised.value)
 
 
+def astray(location):
+    """A redirect to what is no URL."""
+
+    def answer(_, start_response):
+        start_response("302 FOUND", [("Location", location), ("Content-Length", "0")])
+        return [b""]
+
+    return answer
+
+
 FINAL = [
     (Response("gone", 404), "the server answered 404"),
     (Response("expired", 403), "the server answered 403"),
     (Response(status=302, headers={"Location": "ftp://elsewhere/x"}), "redirects to ftp://elsewhere/x"),
     (Response(status=302, headers={"Location": "https://elsewhere/x"}), "redirects to https://elsewhere/x"),
     (Response(status=302), "redirects to"),
+    (astray("//["), "redirects to ://, which is nowhere"),
+    (astray("http://elsewhere:99999/x"), "redirects to a malformed URL, which is nowhere"),
     (chunked(4096), "more than 800 bytes"),
 ]
 
@@ -161,7 +173,16 @@ def test_http_is_taken_only_where_it_is_allowed(url):
 
 
 @pytest.mark.parametrize(
-    "bad", ["http://a b/", "http://a/" + "x" * 9000, "http://a/\n", "file:///etc/passwd", "http://["]
+    "bad",
+    [
+        "http://a b/",
+        "http://a/" + "x" * 9000,
+        "http://a/\n",
+        "file:///etc/passwd",
+        "http://[",
+        "http://a:99999/",
+        "http://a:b/",
+    ],
 )
 def test_a_url_that_is_none_is_refused(files, bad):
     """Before anything is opened."""
@@ -184,6 +205,24 @@ def test_a_body_that_never_ends_is_given_up(shelf, url):
         files.fetch(url, FILE)
     more.set()
     files.close()
+
+
+def test_a_server_that_says_nothing_is_given_up(shelf, url, monkeypatch):
+    """Each part of a request may have its time, but all together have no more: the agent has a watchdog."""
+    monkeypatch.setattr("adapters.azure.channel.files.GRACE_SECONDS", 0.0)
+    over = threading.Event()
+
+    def silent(environ, start_response):
+        over.wait(30)
+        return Response()(environ, start_response)
+
+    shelf.planned = [silent]
+    files = Files(settings(files_seconds=0.2))
+
+    with pytest.raises(ChannelError, match=r"release.json: no answer within 0.2 seconds") as raised:
+        files.get(url, 10)
+    over.set()
+    assert raised.value.retryable
 
 
 def test_nobody_there_is_a_channel_error(files):

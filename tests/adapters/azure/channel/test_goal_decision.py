@@ -33,10 +33,10 @@ def cancelled(workflow="nodeployment", *, version=8):
     return {"deviceUpdate": {"__t": "c", "service": {"workflow": work, **nothing}}, "$version": version}
 
 
-def told(state, workflow=WORK, retry=None, *, answered=7):
+def told(state, workflow=WORK, retry=None, *, answered=7, code=1):
     """Reported properties of a device that stands at `state` of a workflow."""
     work = {"action": 3, "id": workflow} | ({} if retry is None else {"retryTimestamp": retry})
-    agent = {"state": state, "workflow": work, "lastInstallResult": {"resultCode": 1}}
+    agent = {"state": state, "workflow": work, "lastInstallResult": {"resultCode": code}}
     service = {"value": {}, "ac": 200, "ad": "", "av": answered}
     word = {6: "running", 0: "installed", 255: "failed"}[state]
     return {
@@ -67,6 +67,8 @@ DECISIONS = [
     ("cancelled in the middle", cancelled(), told(6), Act.WITHDRAW),
     ("cancelled by its own id", cancelled(WORK), told(6), Act.WITHDRAW),
     ("cancelled without any id", cancelled(None), told(6), Act.WITHDRAW),
+    ("cancelled, and wanted again", wanted(version=9), told(0, code=-1), Act.BEGIN),
+    ("cancelled, and wanted again without a manifest", wanted(updateManifest=None), told(0, code=-1), Act.REJECT),
     ("cancelled after the end", cancelled(), told(0), Act.ANSWER),
     ("no manifest", wanted(updateManifest=None), NOBODY, Act.REJECT),
     ("no manifest, reported already", wanted(updateManifest=None), told(255), Act.NOTHING),
@@ -88,6 +90,8 @@ LIVES = [
     ("ended", wanted(), told(0), Life.ENDED),
     ("ended, and cancelled later", cancelled(), told(255), Life.ENDED),
     ("cancelled", cancelled(), told(6), Life.GONE),
+    ("cancelled, and told so", cancelled(), told(0, code=-1), Life.ENDED),
+    ("cancelled, and wanted again", wanted(), told(0, code=-1), Life.LIVE),
     ("replaced", wanted(OTHER), told(6), Life.GONE),
     ("retried", wanted(retry=RETRIED), told(6), Life.GONE),
     ("nothing is wanted any more", {"$version": 9}, told(6), Life.GONE),

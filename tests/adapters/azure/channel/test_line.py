@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 
+import msgspec
 import pytest
 from azure.iot.device import exceptions
 from azure.iot.device.common import transport_exceptions
 
 from adapters.azure.channel.deadline import Overdue
+from adapters.azure.channel.drops import MANY
 from adapters.azure.channel.enrolment import Enrolment
 from adapters.azure.channel.line import HubLine
 from adapters.azure.channel.sdk import Declined, IdentityRefused, explain
@@ -133,6 +135,18 @@ def test_a_call_without_an_answer_ends_in_time_and_its_client_is_replaced(line, 
     assert second.calls == ["connect", "get_twin", "patch"]
 
 
+@pytest.mark.parametrize("call", ["connect", "get_twin", "patch"])
+def test_a_sign_of_life_has_its_time_with_all_that_it_takes(*, settings, clients, hang, call):
+    """A connection that has to be made first is part of it: while the hub is away, no install waits for it."""
+    patient = msgspec.structs.replace(settings, reply_seconds=3600.0, connect_seconds=3600.0)
+    line = HubLine(patient, Enrolment(patient), clients)
+    clients.trouble = {call: hang}
+
+    with pytest.raises(Overdue):
+        line.patch({"x": 1}, 0.2)
+    line.close()
+
+
 def test_a_hang_at_hanging_up_does_not_keep_us(line, clients, hang):
     """It is left behind in a daemon thread."""
     line.twin()
@@ -156,6 +170,22 @@ def test_a_refusal_in_the_background_replaces_the_client(line, clients):
     line.twin()
 
     assert len(clients.made) == 2
+
+
+def test_a_connection_that_never_lasts_is_given_a_rest(line, clients):
+    """The SDK would mend it at once, and again: the hub is left alone for a while, and the error says why."""
+    line.twin()
+    for _ in range(MANY):
+        clients.made[0].on_background_exception(transport_exceptions.ConnectionDroppedError("dropped"))
+
+    assert line.await_news(0.0)
+    assert (line.broken, line.lost) == (True, True)
+    for _ in range(2):
+        with pytest.raises(ChannelError, match=r"hub.example as gate-1: the connection does not last") as raised:
+            line.twin()
+        assert raised.value.retryable
+    assert clients.made[0].calls[-1] == "shutdown"
+    assert len(clients.made) == 1
 
 
 def test_a_dropped_connection_is_left_to_the_sdk(line, clients):

@@ -13,7 +13,7 @@ from bridge.names import stage_name
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Report
 from bridge.tally import Tally
-from tests.adapters.azure.plant import Plant, finish, order_of, put
+from tests.adapters.azure.plant import Plant, calls_counted, finish, order_of, put
 
 KEY = "spring/1"
 STAGE = stage_name(KEY)
@@ -83,8 +83,9 @@ def test_the_one_in_the_middle_finishes(plant, order):
     assert plant.goal("gate-1")
 
     plant.end("gate-1", KEY, INSTALLED)
-
     assert plant.fleet.tally(KEY) == Tally(installed=1, withdrawn=2, open=False, cancelled=True)
+    plant.fleet.stop(KEY, "applied again")
+
     assert_whole(plant)
     assert plant.fleet.tally(KEY) == Tally(installed=1, withdrawn=2, open=False, cancelled=True)
 
@@ -98,21 +99,38 @@ def test_the_one_in_the_middle_that_never_ends_is_timed_out(plant, order):
     plant.simulator.clock.advance(31 * 60)
 
     assert plant.fleet.tally(KEY) == Tally(timed_out=1, withdrawn=2, open=False, cancelled=True)
+    plant.fleet.stop(KEY, "applied again")
+    assert plant.fleet.tally(KEY) == Tally(timed_out=1, withdrawn=2, open=False, cancelled=True)
     assert_whole(plant)
     assert [report.device for report in plant.fleet.reports(KEY)] == ["gate-1"]
 
 
-def test_a_stage_that_all_have_ended_closes_itself(plant, order):
-    """Whoever asks for its tally closes it; what the devices said is kept."""
+def test_a_look_changes_nothing(plant, order):
+    """A tally only counts, also of a stage that all have ended: it is closed by a stop, or by the next start."""
+    plant.fleet.start(order)
+    for name in THREE:
+        plant.end(name, KEY, INSTALLED)
+
+    with calls_counted() as calls:
+        assert plant.fleet.tally(KEY) == Tally(installed=3)
+
+    assert all(call.startswith("GET ") or call == "POST /devices/query" for call in calls)
+    assert plant.state(KEY) == "open"
+    assert plant.deployment(KEY)
+
+
+def test_a_stage_that_all_have_ended_is_closed(plant, order):
+    """What the devices said is kept."""
     plant.fleet.start(order)
     plant.end("gate-1", KEY, FAILED)
     plant.end("gate-2", KEY, INSTALLED)
     plant.end("gate-3", KEY, INSTALLED)
 
-    assert plant.fleet.tally(KEY) == Tally(installed=2, failed=1, open=False)
+    assert plant.fleet.tally(KEY) == Tally(installed=2, failed=1)
+
+    plant.fleet.stop(KEY, "completed")
 
     assert_whole(plant)
-    plant.fleet.stop(KEY, "late")
     assert plant.fleet.tally(KEY) == Tally(installed=2, failed=1, open=False)
     assert list(plant.fleet.reports(KEY)) == [
         DeviceReport("gate-1", Outcome.FAILED, FailureCode.SLOT_WRITE, "disk full", "a")
@@ -263,8 +281,7 @@ def test_devices_on_their_way_back_are_waited_for(plant, order):
     assert raised.value.retryable
     assert plant.goal("gate-1") is None or plant.hub.wait_until(lambda: not plant.goal("gate-1"))
 
-    with pytest.raises(FleetError, match="is running"):
-        plant.open(patience_seconds=0).tally(KEY)
+    assert plant.open(patience_seconds=0).tally(KEY) == Tally(withdrawn=3, open=False, cancelled=True)
     plant.simulator.jobs.devices_per_second = None
     finish(lambda: plant.fleet.stop(KEY, "budget spent"))
 
@@ -322,3 +339,89 @@ def test_a_deployment_that_was_deleted_holds_nothing_up(plant, order):
     plant.fleet.stop(KEY, "so be it")
 
     assert_whole(plant)
+
+
+def test_a_device_that_a_job_could_not_change_keeps_what_it_is_given_back_to(plant, order):
+    """Where it came from is known nowhere else; the message says what to do if it stays so, the next call goes on."""
+    plant.fleet.start(order)
+    plant.faults.plan("job_device", Effect.SERVER_ERROR, "gate-1")
+
+    with pytest.raises(
+        FleetError, match=rf"1 devices of stage {STAGE} are on their way back.* 1 failed\. .*tag otabridge\.was says"
+    ) as raised:
+        plant.fleet.stop(KEY, "budget spent")
+    assert raised.value.retryable
+    assert plant.tags("gate-1")[0]["otabridge"]["was"] == "eu"
+
+    finish(lambda: plant.fleet.stop(KEY, "budget spent"))
+    assert_whole(plant)
+
+
+def test_an_order_whose_record_was_lost_is_closed_by_stop(plant, order):
+    """Somebody emptied the container: the tags tell where the devices belong, and who is in the middle finishes."""
+    plant.fleet.start(order)
+    plant.begin("gate-1", KEY)
+    plant.lose_record(KEY)
+    assert plant.fleet.tally(KEY) is None
+
+    plant.fleet.stop(KEY, "aborted")
+    assert plant.fleet.tally(KEY) == Tally(running=1, withdrawn=2, open=False, cancelled=True)
+    plant.end("gate-1", KEY, INSTALLED)
+    finish(lambda: plant.fleet.stop(KEY, "aborted"))
+
+    assert_whole(plant)
+    assert plant.deployment(KEY) is None
+
+
+def test_a_start_whose_record_was_lost_goes_on(plant, order):
+    """Its jobs are not taken for those of the lost one, which the hub still knows."""
+    plant.fleet.start(replace(order, devices=THREE[:1]))
+    plant.lose_record(KEY)
+
+    assert finish(lambda: plant.fleet.start(order)) == []
+
+    assert plant.fleet.tally(KEY) == Tally(waiting=3)
+
+
+def test_what_cannot_be_swept_hinders_nobody(plant, order):
+    """An old order with a record that nobody can read, and one whose deployment Azure will not let go of."""
+    for number, device in enumerate(THREE[:2], start=2):
+        plant.fleet.start(replace(order, key=f"spring/{number}", devices=(device,)))
+        plant.end(device, f"spring/{number}", INSTALLED)
+    plant.spoil_record("spring/2")
+    plant.faults.plan("deployment", Effect.EXPIRED, subject=stage_name("spring/3"), times=99)
+
+    plant.fleet.start(replace(order, devices=THREE[2:]))
+
+    assert plant.fleet.tally(KEY) == Tally(waiting=1)
+    assert len(plant.faults.hits()) > 0
+
+
+def test_a_closed_order_that_was_deployed_again_is_cleaned_again(plant, order):
+    """Another otabridge was a moment late: device, deployment and group go with the next sweep."""
+    plant.fleet.start(replace(order, devices=("gate-1",)))
+    plant.fleet.stop(KEY, "aborted")
+    plant.hub.patch_twin("gate-1", {"tags": {"ADUGroup": STAGE, "otabridge": {"stage": STAGE, "was": "eu"}}})
+    plant.deploy(KEY)
+    assert plant.deployment(KEY)
+
+    plant.fleet.start(replace(order, key="spring/2", devices=("gate-2",)))
+
+    assert plant.deployment(KEY) is None
+    assert plant.tags("gate-1")[0] == {"ADUGroup": "eu"}
+    assert STAGE not in plant.groups()
+    assert plant.fleet.tally(KEY) == Tally(withdrawn=1, open=False, cancelled=True)
+
+
+def test_stages_that_follow_each_other_do_not_pile_up(plant, order):
+    """Each start closes what has ended before: of a rollout of three stages one group is left, and then none."""
+    for number, device in enumerate(THREE, start=1):
+        plant.fleet.start(replace(order, key=f"spring/{number}", devices=(device,)))
+        assert {group for group in plant.groups() if group.startswith("otabridge-")} == {stage_name(f"spring/{number}")}
+        plant.end(device, f"spring/{number}", INSTALLED)
+
+    for number in range(1, 4):
+        plant.fleet.stop(f"spring/{number}", "completed")
+
+    assert_whole(plant)
+    assert [plant.fleet.tally(f"spring/{number}") for number in (1, 2, 3)] == [Tally(installed=1, open=False)] * 3

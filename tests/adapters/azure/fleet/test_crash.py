@@ -140,17 +140,17 @@ def test_a_stop_that_dies_anywhere_is_finished_by_the_next(plant, round_of):
     assert 8 < number < MOST_CALLS
 
 
-def test_a_look_that_dies_while_it_closes_is_finished_by_the_next(plant, round_of):
-    """All have ended: whoever asks next goes on with the closing."""
+def test_a_stop_of_what_has_ended_that_dies_anywhere_is_finished_by_the_next(plant, round_of):
+    """It is no cancelling, however often it dies."""
     number = 0
     while True:
         order = round_of(number)
         finish(lambda order=order: plant.fleet.start(order))
         for device in order.devices:
             plant.end(device, order.key, INSTALLED)
-        died = dies(lambda order=order: plant.open().tally(order.key), number)
+        died = dies(lambda order=order: plant.open().stop(order.key, "completed"), number)
 
-        finish(lambda order=order: plant.open().tally(order.key))
+        finish(lambda order=order: plant.open().stop(order.key, "completed"))
 
         assert plant.fleet.tally(order.key) == Tally(installed=2, open=False)
         assert_nothing_left(plant, order)

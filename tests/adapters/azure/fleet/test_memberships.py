@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.azure.fleet.memberships import TwinPatch, forget, give_back, is_group, join, leave, survey
+from adapters.azure.fleet.memberships import TwinPatch, belongs, forget, give_back, is_group, join, leave, survey
 
 STAGE, OTHER = "otabridge-spring-1-0123456789abcdef", "otabridge-winter-1-fedcba9876543210"
 
@@ -39,6 +39,15 @@ def test_devices_are_sorted_by_where_they_are():
     assert found.held == {"held": OTHER}
     assert found.odd == {"odd": 7}
     assert found.free == {"eu": ("eu-1", "eu-2"), None: ("bare",), "us": ("freed",)}
+
+
+@pytest.mark.parametrize(
+    ("found", "does"),
+    [(row("a", "eu"), True), (row("a", STAGE, STAGE), True), (row("a", "moved", STAGE), False), (row("a"), False)],
+)
+def test_a_borrowed_device_belongs_to_its_group_until_somebody_moves_it(found, does):
+    """`was` is a note of ours; the tag is the customer's word."""
+    assert belongs("eu", found) is does
 
 
 HALF = [(STAGE, None), (STAGE, OTHER), ("eu", STAGE), (None, STAGE)]

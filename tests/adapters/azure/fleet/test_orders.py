@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.azure.fleet.orders import OrderRecord, State, is_final, job_id, new_record, parse_record, render_record
+from adapters.azure.fleet.orders import (
+    Held,
+    OrderRecord,
+    State,
+    adopted_record,
+    is_final,
+    new_record,
+    parse_record,
+    render_record,
+)
 from adapters.azure.fleet.request import StageRequest
 from adapters.azure.wire import UpdateId
 from bridge.fleet import DeviceReport
@@ -80,7 +89,9 @@ def test_a_record_from_a_later_minor_version_is_read():
     """Members that this program does not know are left alone."""
     members = msgspec.json.decode(render_record(new_record(request())))
 
-    assert parse_record(msgspec.json.encode({**members, "weather": "fine"})) == new_record(request())
+    assert parse_record(msgspec.json.encode({**members, "weather": "fine"})) == parse_record(
+        msgspec.json.encode(members)
+    )
 
 
 def test_an_order_begins_at_the_start():
@@ -109,11 +120,26 @@ def test_an_order_belongs_to_one_release():
 @given(st.text(max_size=60), st.integers(1, 10**9))
 def test_every_job_has_a_name_that_the_hub_takes(key, number):
     """At most 64 letters, digits and dashes (IoT Hub developer guide, jobs)."""
-    name = job_id(stage_name(key), number)
+    name = Held(stage_name(key), msgspec.structs.replace(new_record(request()), jobs=number), "1").job_id
 
     assert len(name) <= 64
     assert name.replace("-", "").isalnum()
     assert name.isascii()
+
+
+def test_jobs_of_an_order_whose_record_was_lost_have_other_names():
+    """The hub keeps ended jobs: one of the same name would be taken for this one."""
+    first, second = (Held("otabridge-x", new_record(request()), "1").job_id for _ in range(2))
+
+    assert first != second
+
+
+def test_an_order_that_is_adopted_is_to_be_stopped():
+    """All that is known is how many devices carry its tag."""
+    record = adopted_record("spring/1", 7)
+
+    assert (record.state, record.size, record.tally) == (State.STOPPED, 7, None)
+    assert parse_record(render_record(record)) == record
 
 
 def test_an_order_is_final_when_all_have_ended():

@@ -109,6 +109,21 @@ def test_devices_without_an_earlier_group_are_found():
     assert not matches(condition, twin(group=STAGE, stage=STAGE, was="eu"))
 
 
+FORGETTING = [
+    (twin(group="eu", stage=STAGE), True),
+    (twin(stage=STAGE), True),
+    (twin(group=STAGE, stage=STAGE), False),
+    (twin(group=STAGE, stage=STAGE, was="eu"), False),
+    (twin(group="eu"), False),
+]
+
+
+@pytest.mark.parametrize(("found", "is_forgotten"), FORGETTING)
+def test_only_who_is_out_of_the_group_is_forgotten(found, is_forgotten):
+    """Who is still in it has the name of its own group nowhere else."""
+    assert matches(parse_condition(queries.out_of_group(STAGE)), found) is is_forgotten
+
+
 def test_a_borrowed_device_is_still_in_its_group():
     """A rollout to a group names the same devices while another stage has them."""
     condition = parse_query(queries.devices_of_group("eu")).condition

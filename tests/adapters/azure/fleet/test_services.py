@@ -9,7 +9,7 @@ from adapters.azure.fleet.pacing import LONGEST_DELAY
 from adapters.azure.fleet.refusals import explained
 from adapters.simulation.faults import Effect
 from bridge.fleet import FleetError
-from tests.adapters.azure.plant import Plant, calls_counted
+from tests.adapters.azure.plant import Plant, calls_counted, order_of, put
 
 
 @pytest.fixture
@@ -92,6 +92,25 @@ def test_queries_keep_their_pace(plant, monkeypatch):
         assert list(fleet.devices(None)) == ["gate-1"]
 
     assert naps == [60.0]
+
+
+def test_creating_cancelling_and_deleting_have_a_pace_each(plant, package, tmp_path, monkeypatch):
+    """Device Update counts them apart: one of each a minute waits for nothing, a second one does."""
+    put(plant.fleet, package, tmp_path)
+    fleet = plant.open(creates_per_minute=1)
+    monkeypatch.setattr(plant.clock, "sleep", stop_here)
+
+    fleet.start(order_of(package, ["gate-1"]))
+    fleet.stop("spring/1", "enough")
+
+    with pytest.raises(InterruptedError, match="59"):
+        fleet.start(order_of(package, ["gate-1"], key="spring/2"))
+
+
+def stop_here(seconds):
+    """Instead of sleeping for long."""
+    if seconds > 1:
+        raise InterruptedError(str(seconds))
 
 
 def test_without_credentials_a_person_is_told_how_to_get_some(plant, monkeypatch):

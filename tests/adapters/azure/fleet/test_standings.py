@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.azure.fleet.standings import bad_report, counts, deadline, late_report, tally
-from adapters.azure.wire import Standing, Word, reported_standing
+from adapters.azure.wire import Standing, Word, reported_progress, reported_standing
 from bridge.fleet import DeviceReport
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
@@ -22,14 +22,14 @@ def rows(*pairs):
 
 
 COUNTED = [
-    ([], 0, False, Tally(open=False)),
+    ([], 0, False, Tally()),
     ([(None, 3)], 3, False, Tally(waiting=3)),
     ([(None, 3)], 3, True, Tally(withdrawn=3, open=False, cancelled=True)),
     ([(None, 1), (f"{STAGE}/running", 1)], 3, False, Tally(waiting=1, running=1, withdrawn=1)),
     ([(f"{STAGE}/installed", 2), ("otabridge-old/failed", 1)], 3, False, Tally(waiting=1, installed=2)),
-    ([(f"{STAGE}/installed", 3)], 3, False, Tally(installed=3, open=False)),
-    ([(f"{STAGE}/failed", 1), (f"{STAGE}/fell-back", 1)], 2, False, Tally(failed=2, open=False)),
-    ([(f"{STAGE}/rejected", 1), (f"{STAGE}/withdrawn", 1)], 2, False, Tally(rejected=1, withdrawn=1, open=False)),
+    ([(f"{STAGE}/installed", 3)], 3, False, Tally(installed=3)),
+    ([(f"{STAGE}/failed", 1), (f"{STAGE}/fell-back", 1)], 2, False, Tally(failed=2)),
+    ([(f"{STAGE}/rejected", 1), (f"{STAGE}/withdrawn", 1)], 2, False, Tally(rejected=1, withdrawn=1)),
     ([(f"{STAGE}/dancing", 1), (7, 1), (f"{STAGE}/running", 1)], 3, False, Tally(waiting=2, running=1)),
     ([(f"{STAGE}/running", 1)], 2, True, Tally(running=1, withdrawn=1, open=False, cancelled=True)),
     ([(None, 4)], 3, False, Tally(waiting=4)),
@@ -38,7 +38,7 @@ COUNTED = [
 
 @pytest.mark.parametrize(("found", "size", "over", "expected"), COUNTED)
 def test_rows_become_a_tally(found, size, over, expected):
-    """Who said nothing of this stage has not begun; who left the hub is withdrawn."""
+    """Who said nothing of this stage has not begun; who left the hub is withdrawn. Until it is over, it is open."""
     assert tally(counts(STAGE, rows(*found)), size, 0, over=over) == expected
 
 
@@ -47,7 +47,7 @@ def test_a_late_device_is_timed_out_and_no_longer_running():
     seen = counts(STAGE, rows((f"{STAGE}/running", 3)))
 
     assert tally(seen, 3, 2, over=False) == Tally(running=1, timed_out=2)
-    assert tally(seen, 3, 9, over=False) == Tally(timed_out=3, open=False)
+    assert tally(seen, 3, 9, over=False) == Tally(timed_out=3)
 
 
 STANDINGS = st.one_of(st.none(), st.sampled_from([f"{STAGE}/{word}" for word in Word]), st.text(max_size=20))
@@ -62,7 +62,7 @@ def test_a_tally_adds_up(found, late, over):
     made = tally(seen, size, late, over=over)
 
     assert made.waiting + made.running + made.ended == size
-    assert made.open is (not over and made.waiting + made.running > 0)
+    assert made.open is not over
 
 
 def test_rows_without_a_number_count_nobody():
@@ -72,7 +72,10 @@ def test_rows_without_a_number_count_nobody():
 
 def twin_part(standing: Standing, said: Progress | Report):
     """Our component as the hub keeps it: a null removed its member."""
-    component = reported_standing(standing, said)["otabridge"]
+    report = said if isinstance(said, Report) else None
+    component = dict(reported_standing(standing, report)["otabridge"])
+    if report is None:
+        component |= reported_progress(said)["otabridge"]
     return {**component, "said": {name: value for name, value in component["said"].items() if value is not None}}
 
 

@@ -212,7 +212,7 @@ def test_a_device_that_a_job_could_not_change_is_tried_again(plant, order):
 
     assert len(said) == 1
     assert "1 of 2 twins changed, 1 failed" in said[0]
-    assert "2 devices were to join" in said[0]
+    assert f"device gate-1 (and 1 more) was to join stage {STAGE}" in said[0]
     assert plant.fleet.tally(KEY) == Tally(waiting=2)
     assert plant.tags("gate-2")[0]["otabridge"] == {"stage": STAGE, "was": "eu"}
 
@@ -315,3 +315,46 @@ def test_a_record_that_is_none_is_named(plant, order):
 
     with pytest.raises(FleetError, match=rf"blob {path}: no record of a stage order: .*; delete it if no rollout"):
         plant.fleet.start(order)
+
+
+def test_an_update_that_was_deleted_after_its_import_is_imported_again(plant, order):
+    """The service remembers the import for a week; nobody waits for it that long."""
+    plant.faults.plan("group", Effect.SERVER_ERROR, subject=STAGE, times=9)
+    with pytest.raises(FleetError):
+        plant.fleet.start(order)
+    plant.faults.clear()
+    delete = plant.fleet._services._client.device_update.begin_delete_update
+    delete("contoso", "gateway-os", "2.0.0", polling_interval=0.02).result()
+
+    with pytest.raises(
+        FleetError, match=r"import of gateway-os 2\.0\.0 succeeded, and the update is not there"
+    ) as raised:
+        plant.open(patience_seconds=0).start(order)
+    assert raised.value.retryable
+    plant.fleet.start(order)
+
+    assert plant.fleet.tally(KEY) == Tally(waiting=2)
+
+
+def test_a_device_that_a_lost_stage_holds_is_refused_with_a_way_out(plant, order):
+    """Nobody will ever give it back: a person must."""
+    other = stage_name("winter/1")
+    plant.hub.patch_twin("gate-2", {"tags": {"ADUGroup": other, "otabridge": {"stage": other, "was": "eu"}}})
+
+    with pytest.raises(
+        FleetError, match=rf"device gate-2 is tagged for stage {other}, which no order .*tag otabridge\.was says"
+    ) as raised:
+        plant.fleet.start(order)
+    assert not raised.value.retryable
+
+    plant.hub.patch_twin("gate-2", {"tags": {"ADUGroup": "eu", "otabridge": None}})
+    plant.fleet.start(order)
+    assert plant.fleet.tally(KEY) == Tally(waiting=2)
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, 840.0])
+def test_a_clock_that_is_wrong_delays_nothing(plant, order, ahead):
+    """Jobs and deployments begin by the clocks of Azure; links allow for a quarter of an hour."""
+    plant.open(ahead=ahead).start(order)
+
+    assert plant.hub.wait_until(lambda: all(plant.goal(name) for name in TWO))

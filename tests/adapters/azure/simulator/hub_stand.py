@@ -26,6 +26,7 @@ from adapters.azure.simulator.hub_routes import Access, hub_routes
 from adapters.azure.simulator.jobs import Jobs
 from adapters.azure.simulator.mqtt_front import MqttFront
 from adapters.azure.simulator.provisioning import Provisioning
+from adapters.azure.simulator.throttle import Throttle
 from adapters.simulation.clock import VirtualClock
 from adapters.simulation.faults import Faults
 from adapters.simulation.http import HttpServer
@@ -51,6 +52,7 @@ class Stand:
     def __init__(self, directory: Path) -> None:
         self.clock = VirtualClock()
         self.faults = Faults()
+        self.throttle = Throttle(self.clock.now)
         self.hub = Hub(self.clock)
         self.jobs = Jobs(self.hub, self.faults)
         self._directory = directory
@@ -156,7 +158,7 @@ class Stand:
         raise OSError("no loopback address has port 8883 free")
 
     def _wsgi(self):
-        access = Access(lambda: self.name, {POLICY: KEY}, BEARER.__eq__)
+        access = Access(lambda: self.name, {POLICY: KEY}, BEARER.__eq__, self.throttle)
         routes = hub_routes(self.hub, self.jobs, self.topics.methods, faults=self.faults, access=access)
 
         def application(environ, start):

@@ -40,6 +40,18 @@ def test_requests_that_make_no_sense(stand, method, path, body, said):
     assert [each.device_id for each in stand.hub.devices()] == ["pump"]
 
 
+def test_queries_can_be_rationed(stand):
+    """An S1 hub of one unit answers twenty a minute."""
+    stand.throttle.per_minute["query"] = 20
+    body = {"query": "SELECT * FROM devices"}
+    seen = [stand.request("POST", "/devices/query", json=body) for _ in range(21)]
+
+    assert [each.status for each in seen] == [200] * 20 + [429]
+    assert "more calls of query in a minute than this hub takes" in seen[-1].json()["Message"]
+    stand.clock.advance(60)
+    assert stand.request("POST", "/devices/query", json=body).status == 200
+
+
 @pytest.mark.parametrize("size", ["0", "-1", "many"])
 def test_a_page_has_some_rows(stand, size):
     """The header must be a whole number above zero."""

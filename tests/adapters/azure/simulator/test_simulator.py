@@ -115,9 +115,9 @@ def test_a_stopped_simulator_frees_its_addresses(tmp_path):
 
 
 def test_a_taken_port_is_told(simulator, tmp_path, monkeypatch):
-    """And what was bound before is let go."""
+    """With the system's own words; and what was bound before is let go."""
     monkeypatch.setattr("adapters.azure.simulator.faces.HOSTS", (simulator.host,))
-    with pytest.raises(OSError, match="port 8883 is taken on every address"):
+    with pytest.raises(OSError, match=r"has port 8883 free; the last one: .*address already in use"):
         AzureSimulator(tmp_path / "other").start()
 
 

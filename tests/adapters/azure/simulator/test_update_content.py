@@ -33,6 +33,15 @@ def test_a_download_can_be_resumed(simulator, told, get):
     assert simulator.bytes_sent_by_name() == {"image.bin": 2 * size + 5}
 
 
+def test_a_range_has_a_limit(simulator, told, get):
+    """Longer ones are refused; without a range all is sent."""
+    simulator.most_range = 1000
+    url = next(each for each in told["fileUrls"].values() if each.endswith("image.bin"))
+    asked = ("bytes=0-999", "bytes=0-1000", "bytes=-1001", f"bytes={len(FILES['image.bin']) - 1000}-")
+    assert [get(url, headers={"Range": each}).status for each in asked] == [206, 400, 400, 206]
+    assert get(url).data == FILES["image.bin"]
+
+
 def test_a_download_can_be_spoilt_on_purpose(simulator, told, get):
     """Refused, expired, corrupt or cut; then it is whole again."""
     url = next(each for each in told["fileUrls"].values() if each.endswith("image.bin"))

@@ -100,7 +100,7 @@ def test_the_root_key_package_is_signed_by_every_root(simulator, told):
 
 def test_a_disabled_signing_key_is_named_by_its_hash(simulator, told, cloud, board):
     """A later package lists SHA-256 of its PKCS#1 form, and it goes on signing."""
-    simulator.disable_signing_key()
+    simulator.renew_root_key_package(disable_signer=True)
     cloud.deploy(cloud.import_update(version="2.0"), "ring", "d-2")
     assert simulator.hub.wait_until(lambda: board.service()["workflow"] != told["workflow"])
     service = board.service()
@@ -164,6 +164,41 @@ def test_devices_without_a_deployment_hear_nothing_unless_asked(cloud, simulator
     simulator.idle_cancel = True
     other = Board(simulator, "other", group="ring")
     assert other.told(255)["workflow"]["id"] == "nodeployment"
+
+
+def test_devices_may_hear_first_that_there_is_nothing(cloud, simulator, board):
+    """Before each other deployment, for as long as a delivery takes; not before a retry or a redelivery."""
+    simulator.idle_first = True
+    first = cloud.import_update()
+    simulator.service.delays = Delays(delivery_seconds=MINUTE)
+    cloud.deploy(first, "ring")
+    simulator.clock.advance(MINUTE)
+    assert board.told(255)["workflow"]["id"] == "nodeployment"
+    simulator.clock.advance(MINUTE)
+    told = board.told()
+    board.ends(255, result=0)
+    assert cloud.counts("ring") == (0, 0, 1, 0)
+    cloud.management.retry_deployment("ring", cloud.the_class("ring"), "d-1")
+    simulator.clock.advance(MINUTE)
+    assert board.service()["workflow"]["id"] == told["workflow"]["id"]
+    assert "retryTimestamp" in board.service()["workflow"]
+    simulator.redeliver(board.name)
+    assert board.service()["workflow"]["id"] == told["workflow"]["id"]
+    cloud.deploy(cloud.import_update(version="2.0"), "ring", "d-2")
+    simulator.clock.advance(MINUTE)
+    board.told(255)
+    simulator.clock.advance(MINUTE)
+    assert board.told()["workflow"]["id"] != told["workflow"]["id"]
+
+
+def test_what_devices_report_is_counted_after_a_while(cloud, simulator, told, board):
+    """The counters of a deployment lag behind the twins."""
+    assert told["workflow"]["action"] == 3
+    simulator.service.delays = Delays(status_seconds=5 * MINUTE)
+    board.ends(255, result=0)
+    assert cloud.counts("ring") == (1, 0, 0, 0)
+    simulator.clock.advance(5 * MINUTE)
+    assert cloud.counts("ring") == (0, 0, 1, 0)
 
 
 # --- other forms

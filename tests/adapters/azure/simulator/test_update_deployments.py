@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
+from adapters.azure.simulator.throttle import QUOTAS
 from adapters.simulation.faults import Effect
 from tests.adapters.azure.simulator.cloud import Board
 
@@ -45,6 +46,7 @@ def test_a_deployment_says_what_it_is(cloud, board, update_id):
         ({"state": IDLE, "installed": UPDATE}, (0, 1, 0, 0)),
         ({"state": IDLE}, (0, 0, 1, 0)),
         ({"state": IDLE, "installed": {**UPDATE, "version": "0.9"}}, (0, 0, 1, 0)),
+        ({"state": IDLE, "installed": dict(reversed(UPDATE.items()))}, (0, 0, 1, 0)),
         ({"state": FAILED, "result": 0}, (0, 0, 1, 0)),
         ({"state": IDLE, "result": -1}, (0, 0, 0, 1)),
     ],
@@ -247,6 +249,19 @@ def test_seven_deployments_may_be_made_in_a_minute(cloud, simulator, update_id):
     assert (refused.value.status_code, 0 < wait <= MINUTE) == (429, True)
     simulator.clock.advance(wait)
     cloud.deploy(update_id, "ring", "d-7")
+
+
+@pytest.mark.usefixtures("board")
+def test_looks_can_be_rationed(cloud, simulator):
+    """By the quotas of an instance, for whoever sets them; the clock makes room again."""
+    simulator.throttle.per_minute.update(QUOTAS)
+    for _ in range(30):
+        cloud.management.get_group("ring")
+    with pytest.raises(HttpResponseError, match="more calls of groups in a minute"):
+        list(cloud.management.list_groups())
+    assert simulator.throttle.refused == 1
+    simulator.clock.advance(MINUTE)
+    assert [each["groupId"] for each in cloud.management.list_groups()] == ["ring"]
 
 
 def test_fifty_deployments_may_be_active_and_a_hundred_exist(cloud, simulator, update_id):
