@@ -64,7 +64,7 @@ def test_a_deployment_reaches_a_device_and_comes_back(cloud, simulator):
         done = {"state": 0, "workflow": service["workflow"], "installedUpdateId": text}
         device.patch_twin_reported_properties({"deviceUpdate": {"__t": "c", "agent": done}})
         assert cloud.counts("ring") == (0, 1, 0, 0)
-    assert simulator.connected() == frozenset()
+    assert simulator.hub.wait_until(lambda: not simulator.hub.device("pump").connected)
 
 
 def test_devices_may_have_keys_and_be_disconnected(simulator):
