@@ -7,8 +7,8 @@ by stages that are over.
 
 from __future__ import annotations
 
+import logging
 import random
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
@@ -24,6 +24,8 @@ from adapters.azure.fleet.pacing import Patience
 from adapters.azure.fleet.refusals import Refused, Waiting
 from adapters.azure.fleet.services import Services
 from bridge.tally import Tally
+
+_log = logging.getLogger(__name__)
 
 SWEPT = 25
 """Old orders looked at each time, as long as patience lasts."""
@@ -64,8 +66,10 @@ class Closing:
         stages = [stage for stage in self._services.deployments.stages() if stage != but]
         patience = self._services.patience()
         for stage in random.sample(stages, min(SWEPT, len(stages))):
-            with suppress(Waiting, Refused, AzureError, ClientException):
+            try:
                 self._sweep(stage, patience)
+            except (Waiting, Refused, AzureError, ClientException) as error:
+                _log.info("stage %s cannot be closed yet: %s", stage, error)
             if patience.is_over:
                 return
 
