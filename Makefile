@@ -7,10 +7,10 @@ CODE := bridge adapters agent
 PROGRAMS := tests benchmarks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint fix bench sweep wheel docs clean
+.PHONY: help demo test conformance lint fix bench gates rehearse sweep kill-sweep wheel docs clean
 
 help: ## say what the targets do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Two stages of one environment: the demo needs no developer's tools.
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
@@ -46,6 +46,15 @@ fix: $(VENV)/dev.stamp ## let ruff mend what it can
 
 sweep: $(VENV)/dev.stamp ## cut the power at every write of an installation
 	$(BIN)/python -m tests.sweep
+
+kill-sweep: $(VENV)/dev.stamp ## kill controllers at every call that leaves them, on SQLite and PostgreSQL
+	$(BIN)/python -m tests.kills $(ARGS)
+
+rehearse: $(VENV)/dev.stamp ## a rollout of a million virtual devices over two clouds
+	PYTHONPATH=. $(BIN)/python benchmarks/rehearse.py $(ARGS)
+
+gates: $(VENV)/dev.stamp ## how often the gates err, beside what others do
+	PYTHONPATH=. $(BIN)/python benchmarks/gates.py $(ARGS)
 
 bench: $(VENV)/dev.stamp ## memory and speed of an installation of 1 GB
 	$(BIN)/python benchmarks/install_memory.py $(ARGS)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bridge.errors import UsageError
 from bridge.fleet import Fleet
+from bridge.planning.planned import Facts
 from bridge.translation import Translation
 
 Settings = Mapping[str, object]
@@ -19,6 +20,18 @@ def open_fleet(cloud: str, name: str, settings: Settings) -> Fleet:
         UsageError: an unknown cloud, one whose SDK is not installed, or a field that is wrong.
     """
     return _choose(cloud, f"fleet {name}: ")(name, settings)
+
+
+def stated_facts(cloud: str, name: str, settings: Settings) -> Facts:
+    """What the settings of a fleet say that it gives; no cloud is asked, and no SDK is needed.
+
+    Raises:
+        UsageError: an unknown cloud, or a field that is wrong.
+    """
+    chosen = FACTS.get(cloud)
+    if chosen is None:
+        raise UsageError(f"fleet {name}: no cloud is named {cloud!r}; there is {', '.join(FACTS)}")
+    return chosen(name, settings)
 
 
 def _choose(cloud: str, where: str) -> Opener:
@@ -57,6 +70,21 @@ def _azure_translation() -> Translation:
     return translation
 
 
+def _aws_facts(name: str, settings: Settings) -> Facts:
+    from adapters.aws.facts import facts_of
+    from adapters.aws.settings import read_settings
+
+    return facts_of(read_settings(name, settings))
+
+
+def _azure_facts(name: str, settings: Settings) -> Facts:
+    from adapters.azure.fleet.facts import facts
+    from adapters.azure.fleet.settings import parse_settings
+
+    return facts(parse_settings(name, settings))
+
+
+FACTS: Mapping[str, Callable[[str, Settings], Facts]] = {"aws": _aws_facts, "azure": _azure_facts}
 FLEETS: Mapping[str, Callable[[], Opener]] = {"aws": _aws_fleet, "azure": _azure_fleet}
 TRANSLATIONS: Mapping[str, Callable[[], Translation]] = {"aws": _aws_translation, "azure": _azure_translation}
 """Need no SDK: they are pure."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.command import run
 from agent.pace import Timing
+from agent.watchdog import caused_by_watchdog
 from bridge.release.errors import SlotError
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -27,14 +28,25 @@ def kernel_boot_id() -> str:
 class CommandBoard:
     """The engine's Board. With an empty command somebody else restarts the machine, who is told by an exit code."""
 
-    def __init__(self, command: Sequence[str], timing: Timing, boot_id: Callable[[], str] = kernel_boot_id) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        timing: Timing,
+        boot_id: Callable[[], str] = kernel_boot_id,
+        caused_by_watchdog: Callable[[], bool] = caused_by_watchdog,
+    ) -> None:
         self._command = command
         self._timing = timing
         self._boot_id = boot_id
+        self._caused_by_watchdog = caused_by_watchdog
 
     def boot_id(self) -> str:
         """See Board."""
         return self._boot_id()
+
+    def caused_by_watchdog(self) -> bool:
+        """See Board."""
+        return self._caused_by_watchdog()
 
     def reboot(self) -> None:
         """See Board. Returns while the machine goes down. Raises: SlotError when the command fails."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Progress, Report
+from bridge.release.state import DeviceState
 
 
 class OfferWithdrawn(ChannelError):
@@ -62,6 +63,13 @@ class Channel(Protocol):
         """Report the end. Returning means that the cloud has it, or holds this end already.
 
         Raises: OfferWithdrawn when the cloud has closed the offer otherwise; ChannelError when it could not be told.
+        """
+
+    def state(self, state: DeviceState) -> None:
+        """Tell the cloud what the device is, in place of what it said before. Returning means that the cloud has it,
+        or is not to have it (a setting). Idempotent, and of no use while nothing has changed.
+
+        Raises: ChannelError when it could not be told; not retryable when the cloud will never take this state.
         """
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from agent.line import Line
 from agent.pace import Backoff
 from bridge.release.errors import ChannelError
 from bridge.release.report import Progress, Report
+from bridge.release.state import DeviceState
 
 MARK = ":"
 """Ends the cloud's name at the front of an offer's id. An id is read up to its first mark, so whatever a cloud puts
@@ -105,6 +106,12 @@ class Channels:
         line, inner = self._line(offer_id)
         line.call(lambda channel: channel.conclude(inner, report))
 
+    def state(self, state: DeviceState) -> None:
+        """See Channel. Each cloud is told on its own thread, once no wait for its offers is under way, and again when
+        that failed; so this raises nothing."""
+        for line in self._lines.values():
+            line.describe(state)
+
     def close(self) -> None:
         """Hang up on every cloud. One that is waited for is hung up on when its wait ends, or with the process: a
         channel cannot be woken, and nothing of a wait needs to be finished."""
@@ -185,6 +192,10 @@ class SoleChannel:
     def conclude(self, offer_id: str, report: Report) -> None:
         """See Channel."""
         self._channel.conclude(self._own(offer_id), report)
+
+    def state(self, state: DeviceState) -> None:
+        """See Channel."""
+        self._channel.state(state)
 
     def close(self) -> None:
         """See Channel."""

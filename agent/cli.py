@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from agent.ports import Concluded, Step
 from agent.printing import Printer
 from agent.service import ONCE_SECONDS
 from agent.uplink import UnopenedChannel
+from agent.version import agent_version
 from agent.wiring import Agent, build, sole
 from bridge.release.errors import OtabridgeError
 
@@ -28,6 +28,7 @@ Arguments = argparse.Namespace
 Handler = Callable[[AgentConfig, Arguments, Printer], int]
 
 MAX_SECONDS = 86400
+UNINSTALLED = "unknown: runs from a checkout that is not installed"
 INTERRUPTED = 130
 """As a shell counts it: 128 and the number of SIGINT."""
 
@@ -59,7 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="otabridge-agent", description="Installs signed releases into the slot that does not run."
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}", help="print the version")
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {agent_version() or UNINSTALLED}", help="print the version"
+    )
     parser.add_argument(
         "--config",
         type=Path,
@@ -72,13 +75,6 @@ def build_parser() -> argparse.ArgumentParser:
     _add_working(commands)
     _add_asking(commands)
     return parser
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("otabridge")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown: runs from a checkout that is not installed"
 
 
 def _add_working(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

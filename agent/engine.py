@@ -12,6 +12,7 @@ from agent.channel import Channel, Offer
 from agent.context import Context, Limits
 from agent.driver import Driver, deliver
 from agent.folder import is_local
+from agent.inventory import device_state
 from agent.journal import Journal
 from agent.judgement import remembered_trust, running_version
 from agent.machine import RESUME, Event, State
@@ -20,8 +21,10 @@ from agent.record import Conclusion, Holding, Plan, Record, Update
 from agent.reporter import Reporter
 from agent.slots import BootEnvironmentError, Slot
 from agent.startup import Startup
+from agent.version import agent_version
 from bridge.release.errors import FailureCode, SlotError
 from bridge.release.report import Outcome
+from bridge.release.state import DeviceState
 from bridge.release.trust import Trust
 
 logger = logging.getLogger(__name__)
@@ -141,6 +144,11 @@ class Engine:
             unsent=len(record.unsent) + (record.state is State.REPORTING),
             trouble="" if self._startup.trouble is None else str(self._startup.trouble),
         )
+
+    def describe(self) -> DeviceState:
+        """What the clouds are to know of this device now; writes nothing. Raises: SlotError."""
+        running = self._ports.boots.booted()
+        return device_state(self._identity, self._journal.record, running, agent_version())
 
     def _context(
         self, running: Slot, offer_id: str, channel: Channel | None = None, offer: Offer | None = None

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from agent.channel import Offer
 from agent.machine import BEFORE_SWITCH
 from agent.ports import Identity
@@ -84,19 +86,32 @@ def facts_of(identity: Identity, record: Record, running: Slot) -> Facts:
 
 def running_version(identity: Identity, record: Record, running: Slot) -> str | None:
     """The release version in slot `running`, also while it is on trial; None when unknown."""
-    plan = None if record.update is None or record.state in BEFORE_SWITCH else record.update.plan
-    if plan is not None and plan.target is running:
-        return plan.goal.version
+    goal = _on_trial(record, running)
+    if goal is not None:
+        return goal.version
     holding = record.holding(running)
     if holding is None and record.expected not in (None, running):
         return None
     return identity.version if holding is None or holding.image is None else holding.version
 
 
+def running_sequence(record: Record, running: Slot) -> int:
+    """The sequence of the release in slot `running`, also while it is on trial; 0 when unknown."""
+    goal = _on_trial(record, running)
+    holding = record.holding(running) if goal is None else goal
+    return 0 if holding is None else holding.sequence
+
+
 def plan_for(release: Release, running: Slot) -> Plan:
     """Which artifact goes where: the one with the fewest bytes to fetch, into the slot that does not run."""
     artifact = min(release.artifacts, key=lambda each: each.length)
     return Plan(running.other, _goal(release, artifact), artifact)
+
+
+def is_kept(record: Record, plan: Plan) -> bool:
+    """Whether the slot that does not run was committed once with what `plan` would make, and not written since."""
+    holding, goal = record.holding(plan.target), msgspec.structs.replace(plan.goal, committed=True)
+    return goal.image is not None and holding == goal
 
 
 def holds(record: Record, running: Slot, plan: Plan) -> bool:
@@ -120,6 +135,12 @@ def require_room(plan: Plan, slot_bytes: int) -> None:
     image = plan.goal.image
     if image is not None and image.length > slot_bytes:
         raise OversizedImage(f"the image has {image.length} bytes, slot {plan.target} has room for {slot_bytes}")
+
+
+def _on_trial(record: Record, running: Slot) -> Holding | None:
+    """What runs, where an update beyond the switch has put it there."""
+    plan = None if record.update is None or record.state in BEFORE_SWITCH else record.update.plan
+    return plan.goal if plan is not None and plan.target is running else None
 
 
 def _goal(release: Release, artifact: Artifact) -> Holding:

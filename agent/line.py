@@ -8,9 +8,11 @@ from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import TypeVar
 
+from agent.announcer import Announcer
 from agent.channel import Channel, Offer
 from agent.pace import Backoff
 from bridge.release.errors import ChannelError
+from bridge.release.state import DeviceState
 
 Answer = TypeVar("Answer")
 Act = Callable[[], None]
@@ -37,7 +39,7 @@ class Line:
         """The wait that is under way."""
         self.again = 0.0
         """Before this time the cloud is not asked again."""
-        self._channel = channel
+        self._channel = Announcer(channel, patience)
         self._patience = patience
         self._faults = 0
         self._acts: SimpleQueue[Act | None] | None = None
@@ -74,6 +76,10 @@ class Line:
     def call(self, act: Callable[[Channel], Answer]) -> Answer:
         """What `act` returns or raises, done on the channel's thread once it is free."""
         return self._submit(lambda: act(self._channel)).result()
+
+    def describe(self, state: DeviceState) -> None:
+        """Have the cloud told what the device is, before the next wait for an offer."""
+        self._submit(lambda: self._channel.state(state))
 
     def hang_up(self) -> None:
         """Close the channel as soon as its thread is free, and end the thread; idempotent."""

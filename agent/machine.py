@@ -46,10 +46,14 @@ class Event(StrEnum):
     REFUSED = auto()
     HELD = auto()
     """The running slot holds the release already."""
+    KEPT = auto()
+    """The slot that does not run should hold the release already."""
     ACCEPTED = auto()
     PREPARED = auto()
     WRITTEN = auto()
     MATCHED = auto()
+    SPOILED = auto()
+    """What a slot should have held is not there: it is fetched after all."""
     SWITCHED = auto()
     ARRIVED = auto()
     """The target slot runs."""
@@ -79,6 +83,7 @@ TRANSITIONS = MappingProxyType({
     (State.IDLE,       Event.FELL_BACK):   State.REPORTING,  # long after the commit
 
     (State.JUDGING,    Event.ACCEPTED):    State.PREPARING,
+    (State.JUDGING,    Event.KEPT):        State.CHECKING,
     (State.JUDGING,    Event.REFUSED):     State.REPORTING,
     (State.JUDGING,    Event.HELD):        State.REPORTING,
     (State.JUDGING,    Event.FAILED):      State.REPORTING,
@@ -93,6 +98,7 @@ TRANSITIONS = MappingProxyType({
     (State.WRITING,    Event.WITHDRAWN):   State.IDLE,
 
     (State.CHECKING,   Event.MATCHED):     State.SWITCHING,
+    (State.CHECKING,   Event.SPOILED):     State.PREPARING,
     (State.CHECKING,   Event.FAILED):      State.REPORTING,
     (State.CHECKING,   Event.WITHDRAWN):   State.IDLE,
 

@@ -42,6 +42,9 @@ class Board(Protocol):
     def boot_id(self) -> str:
         """A name of this boot; differs after every restart of the machine. Raises: SlotError."""
 
+    def caused_by_watchdog(self) -> bool:
+        """Whether a hardware watchdog caused this boot, as far as the machine can tell."""
+
     def reboot(self) -> None:
         """Ask for a restart. May return before the machine goes down, or never. Raises: SlotError."""
 

@@ -28,6 +28,13 @@ class Holding(msgspec.Struct, frozen=True):
     committed: bool = False
 
 
+class Boots(msgspec.Struct, frozen=True):
+    """Boots of what a slot holds: how many, the first included, and how many of them a watchdog ended."""
+
+    count: int = 0
+    watchdog_resets: int = 0
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What an accepted release does here: `artifact` makes `target` hold `goal`; None where the bytes are there."""
 
@@ -67,7 +74,9 @@ class Record(msgspec.Struct, frozen=True):
     `expected` is the slot last committed, None before the agent ever ran; `roots` the roots after the pinned one that
     were ever accepted; `floor` the least sequence accepted; `fallbacks` counts them over the device's life; `stray` is
     the slot whose trial was ended because the journal did not survive into it; `seen` the latest time of day at which a
-    release was accepted; `unsent` the ends that wait for the cloud while something else is done.
+    release was accepted; `unsent` the ends that wait for the cloud while something else is done; `boots_a` and
+    `boots_b` count since what the slot holds was first booted, or the agent first counted; `boot_id` names the boot
+    that was counted last.
     """
 
     state: State = State.IDLE
@@ -82,6 +91,9 @@ class Record(msgspec.Struct, frozen=True):
     stray: Slot | None = None
     seen: datetime | None = None
     unsent: tuple[Conclusion, ...] = ()
+    boots_a: Boots = Boots()
+    boots_b: Boots = Boots()
+    boot_id: str = ""
 
     def holding(self, slot: Slot) -> Holding | None:
         """What `slot` holds, None when unknown or in the middle of a write."""
@@ -92,6 +104,20 @@ class Record(msgspec.Struct, frozen=True):
         if slot is Slot.A:
             return msgspec.structs.replace(self, a=holding)
         return msgspec.structs.replace(self, b=holding)
+
+    def emptied(self, slot: Slot) -> Record:
+        """The record in which `slot` is about to be written: what it holds is not known, and was never booted."""
+        return self.with_holding(slot, None).with_boots(slot, Boots())
+
+    def boots(self, slot: Slot) -> Boots:
+        """The boots of what `slot` holds."""
+        return self.boots_a if slot is Slot.A else self.boots_b
+
+    def with_boots(self, slot: Slot, boots: Boots) -> Record:
+        """The record in which what `slot` holds has had `boots`."""
+        if slot is Slot.A:
+            return msgspec.structs.replace(self, boots_a=boots)
+        return msgspec.structs.replace(self, boots_b=boots)
 
     def conclusion(self, offer: str, digest: str) -> Report | None:
         """How `offer` ended, when it has and is remembered."""

@@ -14,6 +14,7 @@ from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
 from agent.printing import report_text
 from agent.uplink import UnopenedChannel
 from bridge.release.errors import ChannelError
+from bridge.release.state import DeviceState
 
 OFFER_SECONDS = 600.0
 """How long to wait for an offer at a time. Each new wait asks the cloud, which is paid by the message."""
@@ -34,6 +35,9 @@ class Updates(Protocol):
         """See Engine."""
 
     def install(self, channel: Channel, offer: Offer) -> Step:
+        """See Engine."""
+
+    def describe(self) -> DeviceState:
         """See Engine."""
 
 
@@ -57,6 +61,7 @@ class Service:
         self._timing = timing
         self._supervised = supervised
         self._faults = 0
+        self._described: DeviceState | None = None
         self._recent: deque[str] = deque(maxlen=RECENT)
 
     def run(self) -> Rebooting | None:
@@ -123,7 +128,15 @@ class Service:
 
     def _ask(self, timeout: float) -> Offer | None:
         with self._heartbeat.waiting():
+            self._describe()
             return self._channel.next_offer(timeout)
+
+    def _describe(self) -> None:
+        """Let the cloud know what the device has become; the channel sees to it that nobody waits for that."""
+        state = self._updates.describe()
+        if state != self._described:
+            self._channel.state(state)
+            self._described = state
 
     def _install(self, offer: Offer) -> Step:
         if offer.id in self._recent:  # a cloud that repeats itself must not keep the device busy

@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 
+from agent.counting import counted
 from agent.journal import Journal, JournalError, Legacy, NewerJournal
 from agent.judgement import running_version
 from agent.machine import RESUME, Event, State
@@ -13,7 +14,7 @@ from agent.ports import Identity, Ports, Rebooting
 from agent.record import Holding, Record, Update
 from agent.slots import Slot
 from agent.trial import leave
-from bridge.release.errors import FailureCode
+from bridge.release.errors import FailureCode, SlotError
 from bridge.release.report import Outcome, Report
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Startup:
         if self.trouble is not None and trial is running:
             return self._leave_unremembered(running, self.trouble)
         self.set_aside_unusable()
+        self._count_boot(running)
         if RESUME[self._journal.record.state] is not State.IDLE:
             return None
         if trial is not None:
@@ -54,6 +56,16 @@ class Startup:
         legacy = self.trouble.legacy if isinstance(self.trouble, NewerJournal) else None
         self._journal.keep(self._journal.record if legacy is None else self._inherited(legacy))
         self.trouble = None
+
+    def _count_boot(self, running: Slot) -> None:
+        """Each boot once. An update does not depend on it, so no fault of it is in the way of one."""
+        record, board = self._journal.record, self._ports.board
+        try:
+            boot_id = board.boot_id()
+            if boot_id != record.boot_id:
+                self._journal.keep(counted(record, running, boot_id, by_watchdog=board.caused_by_watchdog()))
+        except (JournalError, SlotError) as error:
+            logger.warning("this boot is not counted yet: %s", error)
 
     def _load(self) -> JournalError | None:
         try:

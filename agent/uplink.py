@@ -9,6 +9,7 @@ from agent.channel import Channel, Offer, OfferWithdrawn
 from agent.folder import is_local
 from bridge.release.errors import ChannelError
 from bridge.release.report import Progress, Report
+from bridge.release.state import DeviceState
 
 
 class UnopenedChannel(ChannelError):
@@ -60,6 +61,11 @@ class Uplink:
         except UnopenedChannel as error:
             raise ChannelError(str(error)) from error
         channel.conclude(offer_id, report)
+
+    def state(self, state: DeviceState) -> None:
+        """See Channel. Raises: UnopenedChannel, too."""
+        if not self._silent:
+            self.open().state(state)
 
     def close(self) -> None:
         """See Channel."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from adapters.devices import OPENERS, open_channel
+from agent.announcer import Announcer
 from agent.board import CommandBoard
 from agent.bootloaders.file import FileBootLoader
 from agent.channel import Channel
@@ -34,19 +36,23 @@ from agent.record import Record
 from agent.service import Service
 from agent.slots import BootLoader
 from agent.uplink import UnopenedChannel, Uplink
+from agent.watchdog import caused_by_watchdog
 from bridge.release.errors import ChannelError, DownloadError, OtabridgeError
 from bridge.release.trust import MAX_ROOT_BYTES
 
 JOURNAL = "journal"
 LOCK = "lock"
+WATCHDOGS = "watchdog"
+"""In the directory of a board of files: what /sys/class/watchdog is on a machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """A boot loader, and who names the boots on its board."""
+    """A boot loader, who names the boots on its board, and where the board's watchdogs tell what they did."""
 
     boots: BootLoader
     boot_id: Callable[[], str]
+    watchdogs: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class Agent:
 
 def _file_board(settings: SlotSettings, disk: Disk) -> Firmware:
     boots = FileBootLoader(settings.directory, disk)
-    return Firmware(boots, boots.boot_id)
+    return Firmware(boots, boots.boot_id, settings.directory / WATCHDOGS)
 
 
 BOOT_LOADERS: Mapping[str, Callable[[SlotSettings, Disk], Firmware]] = MappingProxyType({"file": _file_board})
@@ -88,13 +94,18 @@ def build(config: AgentConfig, *, from_folder: bool = False) -> Agent:
         boots=firmware.boots,
         download=download,
         health=ReachableHealth(health, uplink),
-        board=CommandBoard(config.reboot.command, timing, firmware.boot_id),
+        board=_board(config, timing, firmware),
         clock=lambda: datetime.now(UTC),
     )
     engine = Engine(identity, ports, journal)
     supervised = not config.reboot.command
     service = Service(engine, uplink, heartbeat, notifier, timing, supervised=supervised)
     return Agent(config, firmware.boots, engine, uplink, heartbeat, service)
+
+
+def _board(config: AgentConfig, timing: Timing, firmware: Firmware) -> CommandBoard:
+    by_watchdog = partial(caused_by_watchdog, firmware.watchdogs)
+    return CommandBoard(config.reboot.command, timing, firmware.boot_id, by_watchdog)
 
 
 def firmware_of(settings: SlotSettings, disk: Disk) -> Firmware:
@@ -170,7 +181,8 @@ def open_cloud(config: AgentConfig, cloud: str) -> Channel:
 
 def _open_channel(config: AgentConfig, begun: Callable[[], str]) -> Channel:
     if config.channel.cloud is not None:
-        return SoleChannel(config.channel.cloud, open_cloud(config, config.channel.cloud), OPENERS)
+        sole_cloud = open_cloud(config, config.channel.cloud)
+        return SoleChannel(config.channel.cloud, Announcer(sole_cloud), OPENERS)
     return Channels({cloud: open_cloud(config, cloud) for cloud in config.channel.names}, begun)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -9,13 +10,15 @@ import msgspec
 
 from agent.context import Context
 from agent.installation import ImageWriter, Pace, check_image, opened
-from agent.judgement import Judgement, OversizedImage, judge_offer, no_earlier, require_room
+from agent.judgement import Judgement, OversizedImage, is_kept, judge_offer, no_earlier, require_room
 from agent.machine import Event
 from agent.record import Plan, Record
 from bridge.release.errors import FailureCode, ReleaseError, SlotError
 from bridge.release.manifest import Artifact
 from bridge.release.payload import Mark
 from bridge.release.report import Outcome, Phase
+
+logger = logging.getLogger(__name__)
 
 
 class Writing:
@@ -25,7 +28,8 @@ class Writing:
         self._context = context
 
     def judge(self) -> None:
-        """JUDGING: to PREPARING when the release may come onto this device, else to its report."""
+        """JUDGING: to PREPARING when the release may come onto this device, else to its report; straight to
+        CHECKING when the slot that does not run holds it already, as far as is known."""
         context = self._context
         now = no_earlier(context.ports.clock(), context.record)
         judgement = judge_offer(context.identity, context.record, context.running, context.reporter.offer, now)
@@ -55,12 +59,31 @@ class Writing:
 
     def check(self) -> None:
         """CHECKING: the whole slot, read back. What ran before the first release has no sha256 to compare."""
+        context = self._context
+        try:
+            self._read_back()
+        except SlotError as error:
+            if not self._is_unwritten():
+                raise
+            return self._write_after_all(error)
+        context.reporter.show(Phase.SWITCHING)
+        return context.journal.move(Event.MATCHED, context.changed(boot_id=context.ports.board.boot_id()))
+
+    def _read_back(self) -> None:
         context, image = self._context, self._context.plan.goal.image
         if image is not None:
             with opened(context.ports.disk, context.ports.boots.device(context.plan.target)) as slot:
                 check_image(slot, image, self._shower(Phase.CHECKING, image.length))
-        context.reporter.show(Phase.SWITCHING)
-        context.journal.move(Event.MATCHED, context.changed(boot_id=context.ports.board.boot_id()))
+
+    def _is_unwritten(self) -> bool:
+        """Whether the target was taken for what it held before, and there is something that could be written."""
+        plan = self._context.plan
+        return plan.artifact is not None and self._context.record.holding(plan.target) is not None
+
+    def _write_after_all(self, error: SlotError) -> None:
+        target = self._context.plan.target
+        logger.warning("slot %s does not hold any more what it did, and is written anew: %s", target, error)
+        self._context.journal.move(Event.SPOILED, self._context.record.emptied(target))
 
     def _remember(self, judgement: Judgement) -> None:
         # A root that was accepted counts whatever becomes of the release: it may revoke keys (TUF, section 5.3).
@@ -95,8 +118,10 @@ class Writing:
         except OversizedImage as refusal:
             return self._refuse(refusal)
         self._context.reporter.show(Phase.ACCEPTED)
-        planned = msgspec.structs.replace(self._planned(plan), seen=now, stray=None)
-        return self._context.journal.move(Event.ACCEPTED, planned)
+        kept = is_kept(self._context.record, plan)
+        planned = self._context.changed(plan=plan, mark=Mark()) if kept else self._planned(plan)
+        event = Event.KEPT if kept else Event.ACCEPTED
+        return self._context.journal.move(event, msgspec.structs.replace(planned, seen=now, stray=None))
 
     def _require_room(self, plan: Plan) -> None:
         with opened(self._context.ports.disk, self._context.ports.boots.device(plan.target)) as slot:
@@ -104,7 +129,7 @@ class Writing:
 
     def _planned(self, plan: Plan) -> Record:
         mark = self._context.update.mark if self._context.update.plan == plan else Mark()
-        return self._context.changed(plan=plan, mark=mark).with_holding(plan.target, None)
+        return self._context.changed(plan=plan, mark=mark).emptied(plan.target)
 
     def _artifact(self) -> Artifact:
         if self._context.plan.artifact is None:

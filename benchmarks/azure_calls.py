@@ -1,9 +1,11 @@
-"""What a stage costs in Azure: HTTP calls to start, count and stop it, as it grows.
+"""What a stage costs in Azure: HTTP calls to plan, start, count and stop it, as it grows.
 
 `python benchmarks/azure_calls.py [--devices 10 1000 5000]` runs the real adapter against the simulator of Azure, with
-every pace of the services left out, and prints one line a measurement: all calls, then those that Azure counts. A
-tally must cost the same for any number of devices; a start grows with the devices by the chunk of some hundred that
-fits into one query condition of 8192 characters.
+every pace of the services left out, and prints a table for each size of a stage: what each act costs where devices are
+named, and where they are selected by bucket, with the calls that Azure counts. By bucket nothing may grow with the
+devices, and the program fails if an act does by more than a tenth; by name a start grows by the chunk of some hundred
+devices that fits into one query condition of 8192 characters. How often a job is looked at while a hub works through
+it, ten devices a second on one unit of S1, is not in it: that is one look every `poll_seconds`.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -32,12 +34,15 @@ from adapters.azure.simulator.simulator import AzureSimulator
 from adapters.azure.wire import Standing, Word, reported_standing
 from bridge.fleet import StageOrder
 from bridge.names import stage_name
+from bridge.release.bucket import BUCKETS, Buckets, bucket
+from bridge.rollout.model import FleetPart
 from tests.releases import MODEL, Package, ReleaseKit
 
 KEY = "scale-s1"
 MODEL_ID = "dtmi:azure:iot:deviceUpdateModel;3"
 CONTRACT = "dtmi:azure:iot:deviceUpdateContractModel;3"
 PATIENCE = 3600
+MOST_GROWTH = 1.1
 KINDS = (
     ("query", "/devices/query"),
     ("job asked for", "PUT /jobs/v2/"),
@@ -55,41 +60,73 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--devices", type=int, nargs="+", default=[10, 1000, 5000], help="sizes of the stage")
-    for devices in parser.parse_args().devices:
-        measure_stage(devices)
+    sizes = sorted(set(parser.parse_args().devices))
+    few, *more = [measure(count) for count in sizes]
+    sys.exit(sum(grew(few, each) for each in more) > 0)
 
 
-def measure_stage(count: int) -> None:
-    """One stage from start to stop; half of its devices have begun, as then a tally asks most."""
-    with tempfile.TemporaryDirectory() as folder, simulated(Path(folder)) as (simulator, fleet), counted() as calls:
+def measure(count: int) -> Mapping[str, int]:
+    """One stage of `count` devices in both ways, printed; how many calls each act by bucket cost."""
+    print(f"{count} devices" + f"{'by name':>13}{'by bucket':>11}   of which by bucket")
+    named, bucketed = measure_stage(count, by_bucket=False), measure_stage(count, by_bucket=True)
+    for act, calls in bucketed.items():
+        print(f"  {act:<18}{named[act].total():>5}{calls.total():>11}   {describe(calls)}")
+    return {act: calls.total() for act, calls in bucketed.items()}
+
+
+def grew(few: Mapping[str, int], many: Mapping[str, int]) -> bool:
+    """Whether an act costs more than a tenth more with more devices; printed."""
+    acts = [act for act in few if many[act] > few[act] * MOST_GROWTH]
+    for act in acts:
+        print(f"{act} by bucket grew from {few[act]} calls to {many[act]}")
+    return bool(acts)
+
+
+def measure_stage(count: int, *, by_bucket: bool) -> Mapping[str, Counter[str]]:
+    """The calls of one stage from plan to stop; half of its devices have begun, as then a tally asks most."""
+    measured: dict[str, Counter[str]] = {}
+    with tempfile.TemporaryDirectory() as folder, simulated(Path(folder), by_bucket=by_bucket) as (simulator, fleet):
         register(simulator, count)
-        order, package = new_order(count)
+        order, package = new_order(count, by_bucket=by_bucket)
         put(fleet, package, Path(folder))
-        for name, act in acts(simulator, fleet, order):
-            calls.clear()
-            started = time.perf_counter()
-            act()
-            seconds = time.perf_counter() - started
-            print(f"stage   {count} devices, {name}: {describe(calls)}; {seconds:.2f} s")
+        with counted() as calls:
+            for name, act in acts(simulator, fleet, order, count):
+                calls.clear()
+                act()
+                measured[name] = Counter(calls)
+    return measured
 
 
-def acts(simulator: AzureSimulator, fleet: AzureFleet, order: StageOrder) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What the controller asks of a fleet in one stage."""
-    yield "start", lambda: fleet.start(order)
+def acts(
+    simulator: AzureSimulator, fleet: AzureFleet, order: StageOrder, count: int
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What the controller asks of a fleet in one stage, of which it admits a half, and then the rest. One device
+    fails, and is tried again while the others of its stage are still waiting or in the middle.
+    """
+    everything = FleetPart("factory")
+    yield "plan", lambda: fleet.census(everything) if order.buckets else list(fleet.devices(everything))
+    yield "start, half", lambda: fleet.start(replace(order, admitted=count // 2))
+    yield "start, all", lambda: fleet.start(order)
     yield "start again", lambda: fleet.start(order)
-    say(simulator, order.devices[::2], Word.RUNNING)
+    say(simulator, ids(count)[::2], Word.RUNNING)
     yield "tally", lambda: fleet.tally(order.key)
-    say(simulator, order.devices[::2], Word.INSTALLED)
+    say(simulator, ids(count)[:1], Word.FAILED)
+    again = replace(order, key=f"{KEY}-2", devices=ids(count)[:1], buckets=(), size=1)
+    yield "retry of one", lambda: fleet.start(again)
+    yield "tally without it", lambda: fleet.tally(order.key)
+    say(simulator, ids(count)[2::2], Word.INSTALLED)
+    yield "health", lambda: fleet.health([order.key], "properties.reported.temperature > 80")
+    yield "watchdog resets", lambda: fleet.watchdog_resets([order.key])
     yield "stop", lambda: fleet.stop(order.key, "bench")
     yield "tally after", lambda: fleet.tally(order.key)
 
 
 @contextmanager
-def simulated(folder: Path) -> Iterator[tuple[AzureSimulator, AzureFleet]]:
+def simulated(folder: Path, *, by_bucket: bool) -> Iterator[tuple[AzureSimulator, AzureFleet]]:
     """A simulator, and a fleet on it that waits for as long as it takes."""
     simulator = AzureSimulator(folder / "azure")
     with simulator, patch.dict(os.environ, simulator.environment()):
-        settings = {**SimulatedAzure(simulator).fleet(), "patience_seconds": PATIENCE}
+        settings = {**SimulatedAzure(simulator).fleet(), "patience_seconds": PATIENCE, "by_bucket": by_bucket}
         yield simulator, AzureFleet("factory", parse_settings("factory", settings))
 
 
@@ -100,7 +137,8 @@ def register(simulator: AzureSimulator, count: int) -> None:
     for number, name in enumerate(ids(count)):
         simulator.hub.add_device(name, certificate_cn=name, tags={"ADUGroup": ("eu", "us")[number % 2]})
         simulator.hub.set_connected(name, connected=True, model_id=MODEL_ID)
-        simulator.hub.report(name, {"deviceUpdate": {"__t": "c", "agent": agent}})
+        own = {"bucket": bucket(name), "model": MODEL}
+        simulator.hub.report(name, {"deviceUpdate": {"__t": "c", "agent": agent}, "otabridge": own})
 
 
 def say(simulator: AzureSimulator, devices: Sequence[str], word: Word) -> None:
@@ -109,12 +147,14 @@ def say(simulator: AzureSimulator, devices: Sequence[str], word: Word) -> None:
         simulator.hub.report(name, reported_standing(Standing(stage_name(KEY), word)))
 
 
-def new_order(count: int) -> tuple[StageOrder, Package]:
+def new_order(count: int, *, by_bucket: bool) -> tuple[StageOrder, Package]:
     """A small release for all devices."""
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
     kit = ReleaseKit(root_keys=(1, 1), release_keys=(1, 1), root_expires=expires)
     package = kit.package(b"image", expires=expires)
-    return StageOrder(KEY, package.document, (), ids(count), timeout_minutes=60), package
+    order = StageOrder(KEY, package.document, (), () if by_bucket else ids(count), timeout_minutes=60)
+    every = (Buckets(0, BUCKETS - 1),) if by_bucket else ()
+    return replace(order, buckets=every, part=FleetPart("factory"), size=count), package
 
 
 def put(fleet: AzureFleet, package: Package, folder: Path) -> None:
@@ -140,9 +180,8 @@ def counted() -> Iterator[Counter[str]]:
 
 
 def describe(calls: Counter[str]) -> str:
-    """All calls, and how many of each kind."""
-    kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(calls.items()))
-    return f"{calls.total()} calls ({kinds})"
+    """How many calls of each kind."""
+    return ", ".join(f"{kind} {number}" for kind, number in sorted(calls.items()))
 
 
 def ids(count: int) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """`otabridge.toml`: where the store and the trusted roots lie, and which fleets there are.
 
     [store]
-    path = "otabridge.db"
+    path = "otabridge.db"        # or url = "postgresql+psycopg://otabridge@db.example.com/otabridge"
 
     [trust]
     folder = "trust"
@@ -10,11 +10,13 @@
     cloud = "aws"
     region = "eu-central-1"      # what follows `cloud` belongs to the cloud's adapter, which checks it
 
-Relative paths count from the file's folder.
+Relative paths count from the file's folder. The environment variable OTABRIDGE_STORE_URL replaces what the file says
+of the store, so that no password need stand in it.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,9 +27,12 @@ import msgspec
 
 from bridge.errors import UsageError
 from bridge.files import read_bounded
-from bridge.rollout import Name
+from bridge.rollout.model import Name
 
 DEFAULT_FILE = Path("otabridge.toml")
+DEFAULT_STORE = "otabridge.db"
+STORE_URL = "OTABRIDGE_STORE_URL"
+URL_SCHEMES = ("postgresql+psycopg://", "postgresql://")
 MAX_FILE_BYTES = 256 * 1024
 MAX_FLEETS = 256
 
@@ -36,9 +41,17 @@ Settings = Mapping[str, object]
 
 
 class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where rollouts and the ledger are kept: a SQLite file, made when it is absent."""
+    """Where rollouts and the ledger are kept: at `path` a SQLite file, made when it is absent, or at `url` a PostgreSQL
+    database, for controllers on several machines. At most one of them; without either it is the file `otabridge.db`.
+    """
 
-    path: Annotated[str, msgspec.Meta(min_length=1)] = "otabridge.db"
+    path: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    url: Annotated[str, msgspec.Meta(min_length=1)] = ""
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError."""
+        if self.path and self.url:
+            raise ValueError("give `path` or `url`, not both: a store is in one place")
 
 
 class TrustConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,10 +77,13 @@ class FleetConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The configuration; `file` is where it came from, other paths count from the current folder."""
+    """The configuration; `file` is where it came from, other paths count from the current folder.
+
+    `store` is the path of a file, or the URL of a database, which may hold a password: do not show it.
+    """
 
     file: Path
-    store: Path
+    store: Path | str
     trust: Path
     fleets: Mapping[str, FleetConfig]
 
@@ -85,10 +101,21 @@ def read_config(file: Path = DEFAULT_FILE) -> Config:
     document = _convert(_decode(file), file)
     return Config(
         file=file,
-        store=folder / document.store.path,
+        store=_store(document.store, file),
         trust=folder / document.trust.folder,
         fleets={name: _fleet(name, settings, file) for name, settings in document.fleets.items()},
     )
+
+
+def _store(config: StoreConfig, file: Path) -> Path | str:
+    url, said = os.environ.get(STORE_URL), STORE_URL
+    if not url:
+        url, said = config.url, f"{file}: store.url"
+    if not url:
+        return file.parent / (config.path or DEFAULT_STORE)
+    if not url.startswith(URL_SCHEMES):
+        raise UsageError(f"{said} must begin with {URL_SCHEMES[0]}; for a SQLite file give store.path")
+    return url
 
 
 def _decode(file: Path) -> Mapping[str, object]:
@@ -122,7 +149,8 @@ def _named(message: str, document: Mapping[str, object]) -> str:
     value: object = document
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
-    shown = "" if isinstance(value, Mapping) or value is None else f" (it is {value!r})"
+    hidden = isinstance(value, Mapping) or value is None or names == ["store", "url"]
+    shown = "" if hidden else f" (it is {value!r})"
     return f"{'.'.join(names) or 'top level'}: {what[:1].lower() + what[1:]}{shown}"
 
 

@@ -9,6 +9,11 @@
     ├── RolloutInconclusive  23   neither good nor bad: a person must look
     ├── BrokenLedger         24   the ledger was edited
     ├── RolloutBusy          25   another otabridge acts on the rollout now
+    ├── GateFailed           26   a gate of the rollout was breached
+    ├── RolloutPaused        27   it waits until a person resumes, rolls back or aborts it
+    ├── NotApproved          28   approvals are missing, or an approver rejected it
+    ├── PlanDrifted          29   the world is not the one that the plan was made for
+    ├── RolloutRolledBack    30   its devices were sent back to the previous release
     └── FleetError            1   a cloud refused or could not be reached (`bridge.fleet`)
 
 The numbers are documented in `docs/reference/exit-codes.md` and never reused.
@@ -88,3 +93,48 @@ class RolloutBusy(OtabridgeError):
     def exit_code(self) -> int:
         """25."""
         return 25
+
+
+class GateFailed(OtabridgeError):
+    """The rollout stopped itself: a gate other than the budget was breached."""
+
+    @property
+    def exit_code(self) -> int:
+        """26."""
+        return 26
+
+
+class RolloutPaused(OtabridgeError):
+    """The rollout is paused, by a person or by a gate, and waits for a person."""
+
+    @property
+    def exit_code(self) -> int:
+        """27."""
+        return 27
+
+
+class NotApproved(OtabridgeError):
+    """The rollout waits for signatures of approvers, or one of them rejected it."""
+
+    @property
+    def exit_code(self) -> int:
+        """28."""
+        return 28
+
+
+class PlanDrifted(OtabridgeError):
+    """A plan that was saved or approved is not what would be planned now; nothing was done."""
+
+    @property
+    def exit_code(self) -> int:
+        """29."""
+        return 29
+
+
+class RolloutRolledBack(OtabridgeError):
+    """The rollout has sent its devices back to the previous release, or is doing so."""
+
+    @property
+    def exit_code(self) -> int:
+        """30."""
+        return 30

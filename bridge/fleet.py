@@ -5,15 +5,22 @@ Every act is idempotent under the names it is given: doing it twice, also after 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from bridge.planning.planned import Facts
+from bridge.release.bucket import Buckets
 from bridge.release.errors import FailureCode, OtabridgeError
 from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome
+from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
+
+EVERYTHING = FleetPart("")
+"""The whole fleet, whatever its name."""
 
 
 class FleetError(OtabridgeError):
@@ -33,10 +40,13 @@ class LimitError(FleetError):
 
 @dataclass(frozen=True, slots=True)
 class StageOrder:
-    """One stage for one fleet. `key` is the same for the same stage of the same rollout, for ever.
+    """One stage for one fleet. `key` is the same for the same order of the same rollout, for ever.
 
     `release` is the whole `release.json`, `roots` the root versions after the first, in order; its artifacts were put
-    before. `timeout_minutes` bounds one device.
+    before. It is for `devices`, or, where there are `buckets`, for every device of `part` (and of `models`, unless
+    empty) whose bucket is in one of them; `size` is how many were counted. `timeout_minutes` bounds one device, `pace`
+    the devices that are offered it a minute (None: no bound). `admitted` is how many of its devices may have been
+    offered it by now, and grows from call to call of `start` in fleets that do not pace by themselves (None: all).
     """
 
     key: str
@@ -45,6 +55,12 @@ class StageOrder:
     devices: tuple[str, ...]
     timeout_minutes: int
     comment: str = ""
+    buckets: tuple[Buckets, ...] = ()
+    part: FleetPart = EVERYTHING
+    models: tuple[str, ...] = ()
+    size: int = 0
+    pace: int | None = None
+    admitted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,45 @@ class DeviceReport:
     slot: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of a fleet. `model` is its hardware model, "" where the cloud does not know it."""
+
+    id: str
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many devices of each hardware model ("" unknown); `unplaced` ones report no bucket and are not among them."""
+
+    models: Mapping[str, int]
+    unplaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCount:
+    """How many devices meet a condition: among those that an order has updated, and among those of the fleet that no
+    order of the rollout has reached.
+    """
+
+    updated_bad: int
+    updated: int
+    others_bad: int
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A job or deployment that was made without otabridge. `key` is what `tally`, `reports` and `stop` know it by."""
+
+    key: str
+    native: str
+    size: int
+    version: str
+    created: datetime
+
+
 Sent = Callable[[int], None]
 """Called with the number of bytes sent since the last call, from any thread."""
 
@@ -69,8 +124,16 @@ class Fleet(Protocol):
     def name(self) -> str:
         """The fleet's name in the configuration."""
 
-    def devices(self, group: str | None) -> Iterator[str]:
-        """Ids of all devices, or of those in the cloud's own `group`, in any order, each once."""
+    def facts(self) -> Facts:
+        """What this cloud and the fleet's settings give; may ask the cloud once."""
+
+    def census(self, part: FleetPart, buckets: tuple[Buckets, ...] = (), models: tuple[str, ...] = ()) -> Census:
+        """Counts of the devices of `part`, and of `buckets` and `models` unless empty. Where the facts say
+        `by_bucket`, the number of calls does not grow with the fleet.
+        """
+
+    def devices(self, part: FleetPart, buckets: tuple[Buckets, ...] = ()) -> Iterator[Device]:
+        """The devices of `part`, and of `buckets` unless empty, in any order, each once."""
 
     def put_artifact(self, artifact: Artifact, source: Path, sent: Sent) -> None:
         """Store the artifact under a name made from its sha256, unless it is there already with that length."""
@@ -86,6 +149,23 @@ class Fleet(Protocol):
 
     def reports(self, key: str) -> Iterator[DeviceReport]:
         """How the devices that did not install ended; the cloud pages, so may be slow."""
+
+    def health(self, keys: Sequence[str], condition: str) -> HealthCount:
+        """How many devices meet `condition`, in the cloud's own query language: of those that the orders `keys` have
+        updated, and of the others. Two or four calls, however many devices. Raises: LimitError where the fleet has no
+        such query.
+        """
+
+    def watchdog_resets(self, keys: Sequence[str]) -> int:
+        """How many devices that the orders `keys` have updated report a reset by a watchdog since. Raises: LimitError
+        where the fleet cannot be asked.
+        """
+
+    def adopt(self, native: str) -> Adopted:
+        """The job or deployment with the cloud's own id `native`, to be watched and stopped as one of ours.
+
+        Raises: FleetError when there is none.
+        """
 
     def stop(self, key: str, reason: str) -> None:
         """Withdraw the offer from devices that have not begun; those in the middle finish. Unknown key: nothing.

@@ -2,7 +2,8 @@
 
 Each link's digest is sha256 over the digest before it and the entry in canonical JSON. Whoever edits, removes or moves
 an entry must rewrite every later one, and whoever noted a later digest elsewhere sees it. What the chain alone cannot
-show is that its newest entries were cut off: note the head that `rollout history` prints to prove that.
+show is that its newest entries were cut off: a head noted elsewhere, or an earlier export, shows that
+(`bridge.ledger_file`).
 
 Pure: the rows live in `bridge.store`, in the same transaction as the state that they explain.
 """
@@ -26,12 +27,23 @@ class Act(StrEnum):
     """What happened."""
 
     PLANNED = "planned"
+    APPROVED = "approved"
+    REJECTED = "rejected"
     PUBLISHED = "published"
+    STARTED = "started"
     HELD = "held"
     ADVANCED = "advanced"
+    PROVEN = "proven"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    PROMOTED = "promoted"
+    RETRIED = "retried"
     STOPPED = "stopped"
     ABORTED = "aborted"
+    ROLLING_BACK = "rolling-back"
+    ROLLED_BACK = "rolled-back"
     COMPLETED = "completed"
+    ADOPTED = "adopted"
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -85,9 +97,14 @@ def verify(links: Iterable[Link]) -> str:
     """
     head = GENESIS
     for number, link in enumerate(links, start=1):
-        if (link.number, link.previous) != (number, head):
-            raise BrokenLedger(f"ledger entry {number} is missing or was moved: entry {link.number} follows", number)
-        if link.digest != digest_of(link.number, link.previous, link.entry):
-            raise BrokenLedger(f"ledger entry {number} was edited after it was written", number)
-        head = link.digest
+        head = require_next(link, number, head)
     return head
+
+
+def require_next(link: Link, number: int, head: str) -> str:
+    """Whether `link` is entry `number` and follows the digest `head`; returns its own. Raises: BrokenLedger."""
+    if (link.number, link.previous) != (number, head):
+        raise BrokenLedger(f"ledger entry {number} is missing or was moved: entry {link.number} follows", number)
+    if link.digest != digest_of(link.number, link.previous, link.entry):
+        raise BrokenLedger(f"ledger entry {number} was edited after it was written", number)
+    return link.digest

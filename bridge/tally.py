@@ -30,6 +30,11 @@ class Tally:
         return self.failed + self.rejected + self.timed_out
 
     @property
+    def total(self) -> int:
+        """All devices that the cloud counts for the order."""
+        return self.waiting + self.running + self.ended
+
+    @property
     def ended(self) -> int:
         """Devices of which no more is expected."""
         return self.installed + self.bad + self.withdrawn

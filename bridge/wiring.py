@@ -13,14 +13,18 @@ from functools import cache
 from pathlib import Path
 
 from bridge.config import Config
-from bridge.controller import Controller, OpenFleet, Wait
+from bridge.engine.controller import Controller, Pause
+from bridge.engine.observing import OpenFleet
+from bridge.engine.record import Record
+from bridge.engine.rounds import Rounds, stoppable
 from bridge.fleet import Fleet
 from bridge.folder import Examination, Step, examine
+from bridge.planning.planned import Facts
 from bridge.publish import Sending, publish
 from bridge.release.trust import Trust
 from bridge.roots import read_trust
 from bridge.simulated import SimulatedCloud
-from bridge.store import Store
+from bridge.store.store import Store
 from bridge.translation import Translation
 
 
@@ -32,6 +36,14 @@ def open_fleet(config: Config, name: str) -> Fleet:
     return clouds.open_fleet(chosen.cloud, name, chosen.settings)
 
 
+def stated_facts(config: Config, name: str) -> Facts:
+    """What the fleet `name` gives, by its settings alone; no cloud is asked. Raises: UsageError."""
+    from adapters import clouds
+
+    chosen = config.fleet(name)
+    return clouds.stated_facts(chosen.cloud, name, chosen.settings)
+
+
 def fleet_opener(config: Config) -> OpenFleet:
     """Opens each fleet of `config` once, at its first use."""
     return cache(lambda name: open_fleet(config, name))
@@ -40,6 +52,13 @@ def fleet_opener(config: Config) -> OpenFleet:
 def open_store(config: Config) -> Store:
     """The store, made when absent. Raises: StoreError."""
     return Store(config.store)
+
+
+def find_rollout(config: Config, name: str) -> Record | None:
+    """The rollout `name` where it was applied before; makes no store. Raises: StoreError."""
+    if isinstance(config.store, Path) and not config.store.exists():
+        return None
+    return open_store(config).find(name)
 
 
 def open_trust(config: Config) -> Trust:
@@ -72,11 +91,11 @@ class TrustedPublisher:
         self._examined: dict[Path, Examination] = {}
 
     def require(self, folder: Path) -> None:
-        """As `bridge.controller.Publisher`."""
+        """As `bridge.engine.controller.Publisher`."""
         self._examine(folder).accepted()
 
     def publish(self, folder: Path, fleets: Sequence[Fleet]) -> None:
-        """As `bridge.controller.Publisher`; an error that waiting cannot cure is raised before one that it may."""
+        """As `engine.controller.Publisher`; an error that waiting cannot cure is raised before one that it may."""
         deliveries = publish(folder, self._examine(folder), fleets, self._progress.sent)
         problems = [each.problem for each in deliveries if each.problem]
         if problems:
@@ -93,8 +112,18 @@ def open_controller(config: Config, progress: Progress | None = None) -> Control
 
     The trust folder is read when something is published: an abort must not need it.
     """
-    publisher = TrustedPublisher(lambda: open_trust(config), progress or Progress())
-    return Controller(open_store(config), fleet_opener(config), publisher, utc_now, actor())
+    return _controller(config, open_store(config), fleet_opener(config), progress or Progress())
+
+
+def open_rounds(config: Config, stopping: Callable[[], bool]) -> Rounds:
+    """Rounds over all rollouts of the store, which end before the next act once `stopping`. Raises: StoreError."""
+    store = open_store(config)
+    controller = _controller(config, store, stoppable(fleet_opener(config), stopping), Progress())
+    return Rounds(controller, store, stopping)
+
+
+def _controller(config: Config, store: Store, fleets: OpenFleet, progress: Progress) -> Controller:
+    return Controller(store, fleets, TrustedPublisher(lambda: open_trust(config), progress), actor())
 
 
 def translations() -> Mapping[str, Translation]:
@@ -125,7 +154,7 @@ def start_simulator(cloud: str, directory: Path) -> SimulatedCloud:
     return simulators.start_simulator(cloud, directory)
 
 
-def patience(interval: float, timeout: float | None) -> Wait:
+def patience(interval: float, timeout: float | None) -> Pause:
     """Waits `interval` seconds between passes until `timeout` seconds are over; None waits for ever."""
     end = math.inf if timeout is None else time.monotonic() + timeout
 

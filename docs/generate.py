@@ -1,6 +1,6 @@
 """`make docs`: the reference pages that are made from code; a test fails when a committed page is out of date.
 
-The pages of the agent and of the files are written by hand, and tests compare them with the code.
+The pages of the agent are written by hand, and tests compare them with the code.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.fleet.settings import AzureFleetSettings
 from bridge import config
 from bridge.cli.app import app
+from bridge.rollout.schema import SCHEMA_FILE
+from docs.rollout_page import rollout_page, schema_text
 
 HERE = Path(__file__).parent
 TABLES = (
@@ -41,6 +43,8 @@ def pages() -> dict[Path, str]:
     return {
         HERE / "reference" / "otabridge.md": bridge_page(),
         HERE / "reference" / "configuration.md": configuration_page(),
+        HERE / "reference" / "rollout-file.md": f"{NOTE}\n{rollout_page()}",
+        HERE / "reference" / SCHEMA_FILE: schema_text(),
     }
 
 

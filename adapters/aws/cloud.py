@@ -2,103 +2,64 @@
 
 A stage's group and job have one name, made from the order's key. `start` can be repeated after a crash at any line: a
 job that is there is compared with the order, not made again. A stage without devices makes an empty group and no job
-(AWS refuses a job without targets); the group is how `tally` later knows that it was started.
+(AWS refuses a job without targets); the group is how `tally` later knows that it was started. An order by buckets makes
+a dynamic group, so that its calls do not grow with its devices.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import boto3
-import msgspec
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from adapters.aws.groups import PAGE, StageGroups
-from adapters.aws.limits import MAX_COMMENT, check_devices, check_request
+from adapters.aws.adoption import adopted
+from adapters.aws.executions import Executions
+from adapters.aws.facts import facts_of
+from adapters.aws.groups import StageGroups
+from adapters.aws.health import Offered, health_count, reset_count
+from adapters.aws.index import FleetIndex
+from adapters.aws.limits import MAX_COMMENT
+from adapters.aws.members import Members
+from adapters.aws.orders import payload_of, query_of, request_of, sequence_of
 from adapters.aws.refusals import ALREADY_EXISTS, code_of, explained, is_missing
 from adapters.aws.request import (
     ENDED,
     JobRequest,
     describe_group,
-    describe_order,
-    document_of,
-    group_arn,
-    order_size,
+    is_adopted,
+    is_empty,
+    job_name,
+    order_buckets,
     parse_tally,
     render_request,
 )
 from adapters.aws.s3 import ArtifactStore
-from adapters.aws.wire import parse_document, render_document
-from adapters.settings_words import in_words
-from bridge.errors import UsageError
-from bridge.fleet import DeviceReport, FleetError, Sent, StageOrder
-from bridge.names import stage_name
-from bridge.release.details import one_line, parse_details
-from bridge.release.errors import ReleaseError
-from bridge.release.manifest import Artifact, parse
-from bridge.release.report import Outcome, Progress, Report
-from bridge.release.trust import read_release
+from adapters.aws.settings import AwsFleetSettings, read_settings
+from bridge.fleet import Adopted, Census, Device, DeviceReport, FleetError, HealthCount, Sent, StageOrder
+from bridge.planning.planned import Facts
+from bridge.release.bucket import Buckets
+from bridge.release.details import one_line
+from bridge.release.manifest import Artifact
+from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
 
 if TYPE_CHECKING:  # stubs, which only type checkers have
     from mypy_boto3_iot import IoTClient
     from mypy_boto3_iot.type_defs import JobTypeDef
 
-UNKNOWN_ACCOUNT = "000000000000"
 STOP_CODE = "OTABRIDGE_STOP"
-SECONDS_A_MINUTE = 60
-BAD: tuple[Literal["FAILED", "REJECTED", "TIMED_OUT"], ...] = ("FAILED", "REJECTED", "TIMED_OUT")
-OUTCOMES: Mapping[str, Outcome] = {"FAILED": Outcome.FAILED, "REJECTED": Outcome.REJECTED}
-
-SHAPES: Mapping[str, str] = {
-    "region": "a region, such as eu-central-1",
-    "bucket": "a bucket's name: 3 to 63 lower-case letters, digits, dots and dashes",
-    "role_arn": "a role, such as arn:aws:iam::123456789012:role/otabridge-downloads",
-    "prefix": "letters, digits, `/`, `_`, `.` and `-`, at most 128",
-    "endpoint_url": "an http or https URL",
-}
-
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
-
-
-class AwsFleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where a fleet is. Credentials come from the environment or `profile`, as for every AWS program.
-
-    `role_arn` is the role that signs downloads (trusts iot.amazonaws.com, may s3:GetObject); URLs live `url_minutes`.
-    `settle_seconds` is waited between filling a group and creating its job, since Jobs may see members later than
-    `list-things-in-thing-group` does. `per_minute`, `abort_percent` and `tags` go into each job. Retries by the service
-    are not offered: it counts every attempt, so that a tally would no longer add up to the stage's devices.
-    """
-
-    region: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d\Z")]
-    bucket: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")]
-    role_arn: Annotated[str, msgspec.Meta(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S{1,512}\Z")]
-    prefix: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9/_.-]{0,128}\Z")] = "otabridge"
-    endpoint_url: Annotated[str, msgspec.Meta(pattern=r"^https?://\S+\Z")] | None = None
-    profile: str | None = None
-    url_minutes: Annotated[int, msgspec.Meta(ge=1, le=60)] = 60
-    per_minute: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
-    abort_percent: Annotated[float, msgspec.Meta(gt=0, le=100)] | None = None
-    tags: dict[str, str] = {}
-    workers: Annotated[int, msgspec.Meta(ge=1, le=32)] = 8
-    visible_seconds: Seconds = 60
-    settle_seconds: Seconds = 5
-    most_reports: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 500
 
 
 def open_fleet(name: str, settings: Mapping[str, object]) -> AwsFleet:
     """The fleet that `settings`, fields of AwsFleetSettings, describe. Raises: UsageError naming the field."""
-    try:
-        return AwsFleet(name, msgspec.convert(settings, AwsFleetSettings))
-    except msgspec.ValidationError as error:
-        raise UsageError(f"fleet {name}: {in_words(str(error), settings, SHAPES)}") from error
+    return AwsFleet(name, read_settings(name, settings))
 
 
 class AwsFleet:
@@ -107,20 +68,29 @@ class AwsFleet:
     def __init__(self, name: str, settings: AwsFleetSettings) -> None:
         self._name = name
         self._settings = settings
+        self._known: dict[str, Offered] = {}
 
     @property
     def name(self) -> str:
         """The fleet's name in the configuration."""
         return self._name
 
-    def devices(self, group: str | None) -> Iterator[str]:
-        """All things, or those in the thing group `group` and below, each once. Raises: FleetError."""
+    def facts(self) -> Facts:
+        """What AWS and the settings give. Raises: LimitError naming what fleet indexing lacks; FleetError."""
         with explained(self._name):
-            seen: set[str] = set()
-            for thing in self._groups.things(group):
-                if thing not in seen:
-                    seen.add(thing)
-                    yield thing
+            if self._settings.by_bucket:
+                self._index.require(shadow=True, fields=True)
+            return facts_of(self._settings)
+
+    def census(self, part: FleetPart, buckets: tuple[Buckets, ...] = (), models: tuple[str, ...] = ()) -> Census:
+        """Counts by hardware model; two calls with `by_bucket`. Raises: LimitError; FleetError."""
+        with explained(self._name):
+            return self._members.census(part, buckets, models)
+
+    def devices(self, part: FleetPart, buckets: tuple[Buckets, ...] = ()) -> Iterator[Device]:
+        """The things of `part`, each once. Raises: LimitError; FleetError."""
+        with explained(self._name):
+            yield from self._members.devices(part, buckets)
 
     def put_artifact(self, artifact: Artifact, source: Path, sent: Sent) -> None:
         """Store the artifact in the bucket. A repeated part is counted back: `sent` may get a negative number.
@@ -141,39 +111,61 @@ class AwsFleet:
             request = self._request_of(order)
             if self._started(request):
                 return
-            groups, name = self._groups, request.job_id
-            groups.sweep(self._is_over)
-            arn = groups.create(name, describe_group(order))
-            if order.devices:
-                self._gather(name, order)
+            self._groups.sweep(self._is_over)
+            arn = self._group_of(order, request.job_id)
+            if order.devices or order.buckets:
                 self._create_job(replace(request, targets=(arn,)))
 
     def tally(self, key: str) -> Tally | None:
         """Counts of the stage order; None when it was never started. Raises: FleetError."""
         with explained(self._name):
-            name = stage_name(key)
+            name = job_name(key)
             job = self._job(name)
             if job is None:
-                empty = order_size(self._groups.description(name) or "") == 0
-                return Tally(open=False) if empty else None
+                return Tally(open=False) if is_empty(self._groups.description(name) or "") else None
             counts: Mapping[str, object] = {**job.get("jobProcessDetails", {})}
-            return parse_tally(counts, status=job["status"], size=order_size(job.get("description", "")))
+            return parse_tally(counts, status=job["status"], description=job.get("description", ""))
 
     def reports(self, key: str) -> Iterator[DeviceReport]:
         """How the devices that did not install ended, `most_reports` at most. Raises: FleetError."""
         with explained(self._name):
-            name = stage_name(key)
+            name = job_name(key)
             if self._job(name) is not None:
-                yield from islice(self._reports(name), self._settings.most_reports)
+                yield from Executions(self._iot, self._settings.most_reports).bad(name)
+
+    def health(self, keys: Sequence[str], condition: str) -> HealthCount:
+        """Devices that meet `condition`, of those that report the orders' release and of the others; four counts.
+
+        Raises: LimitError naming what fleet indexing lacks, or the limit that the condition breaks; FleetError.
+        """
+        with explained(self._name):
+            return health_count(self._index, self._offered(keys), condition)
+
+    def watchdog_resets(self, keys: Sequence[str]) -> int:
+        """Devices that report the orders' release and a reset by a watchdog since. Raises: LimitError; FleetError."""
+        with explained(self._name):
+            return reset_count(self._index, self._offered(keys))
+
+    def adopt(self, native: str) -> Adopted:
+        """The job `native`, ended or not; its key leads to it in `tally`, `reports` and `stop`. Raises: FleetError."""
+        with explained(self._name):
+            job = self._job(native)
+            if job is None:
+                raise FleetError(f"fleet {self._name}: there is no job {native} in this account and region")
+            return adopted(self._name, job, self._document(native))
 
     def stop(self, key: str, reason: str) -> None:
-        """Cancel the job without force: devices in the middle finish. Ended or unknown: nothing. Raises: FleetError."""
+        """Cancel the job without force: devices in the middle finish; then delete its group. Unknown: nothing.
+
+        A job that was adopted is cancelled, and its groups are left alone. Raises: FleetError.
+        """
         with explained(self._name):
-            name = stage_name(key)
+            name = job_name(key)
             job = self._job(name)
-            if job is None or job["status"] in ENDED:
-                return
-            self._cancel(name, one_line(reason, MAX_COMMENT) or "stopped")
+            if job is not None and job["status"] not in ENDED:
+                self._cancel(name, one_line(reason, MAX_COMMENT) or "stopped")
+            if not is_adopted(key) and (self._is_over(name) if job else self._is_left(name)):
+                self._groups.delete(name)
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -199,48 +191,47 @@ class AwsFleet:
         return StageGroups(self._iot, self._settings.workers)
 
     @cached_property
+    def _index(self) -> FleetIndex:
+        return FleetIndex(self._iot)
+
+    @cached_property
+    def _members(self) -> Members:
+        settings = self._settings
+        return Members(self._iot, self._index, by_bucket=settings.by_bucket, workers=settings.workers)
+
+    @cached_property
     def _store(self) -> ArtifactStore:
         s3 = self._session.client("s3", endpoint_url=self._settings.endpoint_url, config=self._config)
         return ArtifactStore(s3, self._settings.bucket, self._settings.prefix)
 
     def _request_of(self, order: StageOrder) -> JobRequest:
-        """The job of `order`, whole but for its target. Raises: BrokenLimits, ReleaseError."""
-        settings = self._settings
-        release = parse(read_release(order.release).signed)
-        place = {"region": settings.region, "bucket": settings.bucket, "prefix": settings.prefix}
-        name = stage_name(order.key)
-        request = JobRequest(
-            job_id=name,
-            targets=(group_arn(settings.region, UNKNOWN_ACCOUNT, name),),
-            document=render_document(document_of(release, order.release, order.roots, **place)),
-            role_arn=settings.role_arn,
-            timeout_minutes=order.timeout_minutes,
-            description=describe_order(order, release),
-            url_seconds=settings.url_minutes * SECONDS_A_MINUTE,
-            per_minute=settings.per_minute,
-            abort_percent=settings.abort_percent,
-            tags=settings.tags,
-        )
-        check_devices(order.devices)
-        check_request(render_request(request))
-        return request
+        return request_of(order, self._settings)
 
     def _started(self, request: JobRequest) -> bool:
         """Whether the job is there already, for the same release. Raises: FleetError."""
         if self._job(request.job_id) is None:
             return False
-        held = self._iot.get_job_document(jobId=request.job_id).get("document", "")
-        if _payload(held) != _payload(request.document):
+        if payload_of(self._document(request.job_id)) != payload_of(request.document):
             raise FleetError(
                 f"fleet {self._name}: job {request.job_id} exists already and offers another release: "
                 "a stage order's key belongs to one release; plan the rollout under another name"
             )
         return True
 
-    def _gather(self, name: str, order: StageOrder) -> None:
-        if self._groups.fill(name, order.devices):
+    def _group_of(self, order: StageOrder, name: str) -> str:
+        """The ARN of the order's group, which holds its devices. Raises: FleetError, retryable while it does not."""
+        words, patience = describe_group(order), self._settings.visible_seconds
+        if order.buckets:
+            arn = self._groups.create_dynamic(name, words, query_of(order))
+            self._groups.await_built(name, patience)
             time.sleep(self._settings.settle_seconds)
-        self._groups.await_members(name, order.devices, self._settings.visible_seconds)
+            return arn
+        arn = self._groups.create(name, words)
+        if order.devices and self._groups.fill(name, order.devices):
+            time.sleep(self._settings.settle_seconds)
+        if order.devices:
+            self._groups.await_members(name, order.devices, patience)
+        return arn
 
     def _create_job(self, request: JobRequest) -> None:
         rendered = render_request(request)
@@ -267,6 +258,11 @@ class AwsFleet:
                 return None
             raise
 
+    def _is_left(self, name: str) -> bool:
+        """Whether a start got no further than the group. The group of an order without devices is all it ever has."""
+        description = self._groups.description(name)
+        return description is not None and not is_empty(description)
+
     def _is_over(self, name: str) -> bool:
         """Whether the job has ended and no device is still at it."""
         job = self._job(name)
@@ -274,32 +270,20 @@ class AwsFleet:
             return False
         return not job.get("jobProcessDetails", {}).get("numberOfInProgressThings", 0)
 
-    def _reports(self, name: str) -> Iterator[DeviceReport]:
-        listing = self._iot.get_paginator("list_job_executions_for_job")
-        for status in BAD:
-            pages = listing.paginate(jobId=name, status=status, PaginationConfig={"PageSize": PAGE})
-            for summary in (summary for page in pages for summary in page["executionSummaries"]):
-                thing = summary["thingArn"].rpartition(":thing/")[2]
-                yield device_report(thing, status, self._details(name, thing))
+    def _offered(self, keys: Sequence[str]) -> tuple[Offered, ...]:
+        """What every order that was started is for. Raises: FleetError, BrokenLimits."""
+        return tuple(offered for key in keys if (offered := self._offer(job_name(key))) is not None)
 
-    def _details(self, name: str, thing: str) -> Mapping[str, str]:
-        execution = self._iot.describe_job_execution(jobId=name, thingName=thing)["execution"]
-        return execution.get("statusDetails", {}).get("detailsMap", {})
+    def _offer(self, name: str) -> Offered | None:
+        """Asked once: neither changes."""
+        if name not in self._known:
+            job = self._job(name)
+            if job is None:
+                return None
+            self._known[name] = Offered(
+                order_buckets(job.get("description", "")), sequence_of(name, self._document(name))
+            )
+        return self._known[name]
 
-
-def device_report(thing: str, status: str, details: Mapping[str, str]) -> DeviceReport:
-    """How `thing` ended, from its execution's status and statusDetails; unreadable details leave the status."""
-    said = parse_details(details)
-    if isinstance(said, Report) and status in OUTCOMES:
-        return DeviceReport(thing, said.outcome, said.code, said.detail, said.slot)
-    where = f" while {said.phase} ({said.percent} %)" if isinstance(said, Progress) else ""
-    return DeviceReport(thing, OUTCOMES.get(status), None, f"AWS IoT closed it as {status}{where}")
-
-
-def _payload(document: str) -> tuple[bytes, tuple[bytes, ...]] | None:
-    """What a device would act on; None for a document that is none of ours."""
-    try:
-        parsed = parse_document(msgspec.json.decode(document))
-    except (msgspec.DecodeError, ReleaseError):
-        return None
-    return parsed.metadata, parsed.roots
+    def _document(self, name: str) -> str:
+        return self._iot.get_job_document(jobId=name).get("document", "")

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
-from adapters.aws.jobs import PASSING, Execution, JobsLine, Refused, State
+from adapters.aws.jobs import PASSING, SHADOW, Denied, Execution, JobsLine, Refused, State
 from adapters.aws.mqtt import AwsSettings
 from adapters.aws.wire import IN_PROGRESS, STATUS, check_signed, parse_document
 from agent.channel import Offer, OfferWithdrawn
@@ -29,9 +29,14 @@ from agent.pace import Backoff
 from bridge.release.details import progress_details, report_details
 from bridge.release.errors import ChannelError, ReleaseError
 from bridge.release.report import MAX_DETAIL, Outcome, Progress, Report
+from bridge.release.state import DeviceState, render
 
 Answer = TypeVar("Answer")
 
+MOST_DENIALS = 3
+"""In a row, before the shadow is left alone: each costs a connection."""
+PASSING_HTTP = frozenset({"429", "500", "503"})
+"""Refusals of a shadow's update that may pass (developer guide, shadow error messages)."""
 LIVE = frozenset({"QUEUED", IN_PROGRESS})
 STEP = 10
 """Per cent of one phase between two signs of life; an account's devices share 200 updates a second."""
@@ -55,6 +60,7 @@ class AwsChannel:
         self._settings = settings
         self._line = JobsLine(settings)
         self._versions: dict[str, int] = {}
+        self._denials = 0
         self._told: tuple[str, str, int] | None = None
         self._backoff = Backoff(settings.backoff_seconds, settings.backoff_most_seconds)
         self._chance = random.SystemRandom().random
@@ -109,9 +115,38 @@ class AwsChannel:
         self._tell(offer_id, STATUS[report.outcome], report_details(report))
         self._versions.pop(offer_id, None)
 
+    def state(self, state: DeviceState) -> None:
+        """Update the named shadow `otabridge`, unless the settings or the thing's policy forbid it.
+
+        Raises: ChannelError; not retryable when it is given up, which updates do not suffer from.
+        """
+        if not self._settings.report_state or self._denials >= MOST_DENIALS:
+            return
+        self._line.open()
+        self._line.await_link(self._settings.reply_seconds)
+        try:
+            self._line.describe_thing(render(state, self._settings.thing))
+        except Denied as denial:
+            raise self._counted(denial) from denial
+        except Refused as refusal:
+            raise ChannelError(f"shadow {SHADOW}: {refusal}", retryable=refusal.code in PASSING_HTTP) from refusal
+        self._denials = 0
+
     def close(self) -> None:
         """Hang up; idempotent."""
         self._line.close()
+
+    def _counted(self, denial: Denied) -> ChannelError:
+        """One may be an outage that came at that moment; several in a row are the policy's."""
+        self._denials = MOST_DENIALS if denial.certain else self._denials + 1
+        if self._denials < MOST_DENIALS:
+            return denial
+        return ChannelError(
+            f"shadow {SHADOW} of {self._settings.thing} is left alone until the agent starts anew ({denial}): allow "
+            f"iot:Publish, iot:Receive and iot:Subscribe on $aws/things/{self._settings.thing}/shadow/name/{SHADOW}/* "
+            "in the certificate's policy, or set report_state = false in [channel.aws]",
+            retryable=False,
+        )
 
     def _await_news(self, deadline: float) -> bool:
         """Whether to ask again before `deadline`; with the link down only a new connection is a reason."""

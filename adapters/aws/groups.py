@@ -1,7 +1,9 @@
-"""Stage groups: static thing groups of AWS IoT, each the target of one job.
+"""Stage groups: thing groups of AWS IoT, each the target of one job. Static ones hold the devices that they are given,
+dynamic ones those that a query of fleet indexing finds.
 
-AWS limits that matter: a thing may be in ten groups, so a group is deleted once its job has ended; and membership
-becomes visible late, so a job is created only after the group shows all its members.
+AWS limits that matter: a thing may be in ten groups and an account may have 100 dynamic ones, so a group is deleted
+once its job has ended; and membership becomes visible late, so a job is created only after a static group shows all its
+members, or a dynamic one is built.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ SWEPT = 25
 """Old groups looked at before each new one."""
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 2.0
+ACTIVE = "ACTIVE"
+"""Status of a dynamic group that is built."""
 
 
 class StageGroups:
@@ -35,12 +39,8 @@ class StageGroups:
         self._iot = iot
         self._workers = workers
 
-    def things(self, group: str | None) -> Iterator[str]:
-        """Names of all things, or of those in `group` and the groups below it."""
-        if group is None:
-            for page in self._iot.get_paginator("list_things").paginate(PaginationConfig={"PageSize": PAGE}):
-                yield from (thing["thingName"] for thing in page["things"])
-            return
+    def things(self, group: str) -> Iterator[str]:
+        """Names of the things in `group` and the groups below it."""
         listing = self._iot.get_paginator("list_things_in_thing_group")
         for members in listing.paginate(thingGroupName=group, recursive=True, PaginationConfig={"PageSize": PAGE}):
             yield from members["things"]
@@ -56,6 +56,48 @@ class StageGroups:
                 raise
             return self._iot.describe_thing_group(thingGroupName=name)["thingGroupArn"]
         return made["thingGroupArn"]
+
+    def create_dynamic(self, name: str, description: str, query: str) -> str:
+        """The ARN of the group of all things that match `query`. Raises: FleetError for a group of other things."""
+        try:
+            made = self._iot.create_dynamic_thing_group(
+                thingGroupName=name, queryString=query, thingGroupProperties={"thingGroupDescription": description}
+            )
+        except ClientError as error:
+            if code_of(error) != ALREADY_EXISTS:
+                raise
+            held = self._iot.describe_thing_group(thingGroupName=name)
+            if held.get("queryString") != query:
+                raise FleetError(
+                    f"group {name} exists already and holds other devices than those of the query {query}: somebody "
+                    "changed it; delete it and try again"
+                ) from error
+            return held["thingGroupArn"]
+        return made["thingGroupArn"]
+
+    def await_built(self, name: str, seconds: float) -> None:
+        """Wait until a dynamic group holds all that match. Raises: FleetError, retryable."""
+        deadline, wait = time.monotonic() + seconds, FIRST_WAIT
+        while self._iot.describe_thing_group(thingGroupName=name).get("status") != ACTIVE:
+            if time.monotonic() + wait > deadline:
+                raise FleetError(
+                    f"group {name} is still being built after {seconds:g} s; AWS IoT is slow, try again", retryable=True
+                )
+            time.sleep(wait)
+            wait = min(LONGEST_WAIT, wait * 2)
+
+    def delete(self, name: str) -> None:
+        """Delete the group, of either kind; of one that is not there, nothing."""
+        try:
+            dynamic = "queryString" in self._iot.describe_thing_group(thingGroupName=name)
+        except ClientError as error:
+            if is_missing(error):
+                return
+            raise
+        if dynamic:
+            self._iot.delete_dynamic_thing_group(thingGroupName=name)
+        else:
+            self._iot.delete_thing_group(thingGroupName=name)
 
     def description(self, name: str) -> str | None:
         """The group's description; None when there is no such group."""
@@ -99,7 +141,7 @@ class StageGroups:
         names = [group["groupName"] for page in listing for group in page["thingGroups"]]
         for name in random.sample(names, min(SWEPT, len(names))):
             if ended(name):
-                self._iot.delete_thing_group(thingGroupName=name)
+                self.delete(name)
 
     def _missing(self, name: str, devices: Sequence[str]) -> set[str]:
         present = set(self.things(name))

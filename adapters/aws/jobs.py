@@ -1,4 +1,5 @@
-"""The Jobs topics of one thing as plain calls, each with a deadline, and the SDK's exceptions in one table."""
+"""The Jobs topics and the shadow of one thing as plain calls, each with a deadline, and the SDK's exceptions in one
+table."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import msgspec
 from awscrt import mqtt5
 from awscrt.exceptions import AwsCrtError
 from awscrt.mqtt_request_response import ClientOptions, StreamingOperation
-from awsiot import ServiceStreamOptions, V2ServiceException, iotjobs
+from awsiot import ServiceStreamOptions, V2ServiceException, iotjobs, iotshadow
 
 from adapters.aws.mqtt import AwsSettings, Notes, build_client, hint, words
 from bridge.release.errors import ChannelError
@@ -19,6 +20,10 @@ Reply = TypeVar("Reply", bound=msgspec.Struct)
 
 PASSING = frozenset({"RequestThrottled", "InternalError"})
 """Refusals that the same request may not meet again later."""
+SHADOW = "otabridge"
+"""The named shadow that says what the thing is."""
+DENIALS = ("SUBSCRIBE_FAILURE", "PUBLISH_FAILURE")
+"""Of the SDK's names of failures: the broker did not take the request, and kept the connection."""
 _SPARE = 1.0
 """Seconds that the SDK gets beyond its own deadline to report it."""
 
@@ -51,6 +56,14 @@ class Refused(Exception):
         self.state = state
 
 
+class Denied(ChannelError):
+    """The broker did not let the request through; `certain` when it said that the thing may not do that."""
+
+    def __init__(self, message: str, *, certain: bool = False) -> None:
+        super().__init__(message)
+        self.certain = certain
+
+
 class JobsLine:
     """The thing's line to AWS IoT Jobs. It connects at `open` and reconnects by itself until `close`.
 
@@ -62,6 +75,7 @@ class JobsLine:
         self._notes = Notes()
         self._client: mqtt5.Client | None = None
         self._jobs: iotjobs.IotJobsClientV2 | None = None
+        self._shadows: iotshadow.IotShadowClientV2 | None = None
         self._stream: StreamingOperation | None = None
 
     def open(self) -> None:
@@ -78,7 +92,7 @@ class JobsLine:
     def close(self) -> None:
         """Hang up and let go of the SDK's objects; idempotent."""
         client, self._client = self._client, None
-        self._stream = self._jobs = None
+        self._stream = self._jobs = self._shadows = None
         if client is not None:
             client.stop()
             self._notes.wait_stopped(self._settings.reply_seconds)
@@ -140,6 +154,35 @@ class JobsLine:
         reply = self._call(lambda jobs: jobs.update_job_execution(request), seconds)
         return _converted(getattr(reply, "execution_state", None), State)
 
+    def describe_thing(self, reported: Mapping[str, object]) -> None:
+        """UpdateNamedShadow: merge `reported` into what the shadow holds as reported. Raises: Denied, too.
+
+        AWS IoT hangs up on a thing that uses a topic which its policy does not allow. Whatever of the request is still
+        under way would be sent again at each new connection, and end that as well: so the client is given up then, and
+        the next call makes another.
+        """
+        self.open()
+        notes, drops = self._notes, self._notes.drops
+        try:
+            self._result(lambda: self._update_shadow(reported, drops), 0.0)
+        except ChannelError as error:
+            if notes.drops > drops:
+                self.close()
+                raise Denied(f"AWS IoT hung up: {notes.trouble}", certain=notes.unwelcome) from error
+            if any(sign in str(error) for sign in DENIALS):
+                raise Denied(str(error)) from error
+            raise
+
+    def _update_shadow(self, reported: Mapping[str, object], drops: int) -> Future[object]:
+        """The answer, waited for unless the connection has gone more often than `drops`."""
+        if self._shadows is None:
+            self._shadows = iotshadow.IotShadowClientV2(self._client, ClientOptions(2, 1, self._settings.reply_seconds))
+        state = iotshadow.ShadowState(reported=dict(reported))
+        request = iotshadow.UpdateNamedShadowRequest(thing_name=self._settings.thing, shadow_name=SHADOW, state=state)
+        answer: Future[object] = self._shadows.update_named_shadow(request)
+        self._notes.wait_answered(answer, drops, self._settings.reply_seconds + _SPARE)
+        return answer
+
     def _listen(self, jobs: iotjobs.IotJobsClientV2) -> StreamingOperation:
         options = ServiceStreamOptions(
             incoming_event_listener=self._notes.on_message,
@@ -153,8 +196,11 @@ class JobsLine:
 
     def _call(self, start: Callable[[iotjobs.IotJobsClientV2], Future[object]], seconds: float | None = None) -> object:
         self.open()
+        return self._result(lambda: start(self._jobs), seconds or self._settings.reply_seconds + _SPARE)
+
+    def _result(self, start: Callable[[], Future[object]], seconds: float) -> object:
         try:
-            return start(self._jobs).result(seconds or self._settings.reply_seconds + _SPARE)
+            return start().result(seconds)
         except (V2ServiceException, AwsCrtError, RuntimeError, TimeoutError, CancelledError) as error:
             raise _explain(error) from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
@@ -49,6 +50,8 @@ class AwsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     flow_control: bool = True
     reply_seconds: Annotated[int, msgspec.Meta(ge=1, le=600)] = 30
     """How long one request may take."""
+    report_state: bool = True
+    """Whether to tell the named shadow what this device is; the certificate's policy must allow it."""
     progress_seconds: Seconds = 5.0
     """How long a sign of life may hold the agent up."""
     ask_again_seconds: Seconds = 3600.0
@@ -78,6 +81,8 @@ class Notes:
         self._heard = False
         self._stopped = False
         self._trouble = "no answer yet"
+        self._drops = 0
+        self._unwelcome = False
 
     def on_connected(self, _: object) -> None:
         """Noted: the connection stands."""
@@ -89,7 +94,9 @@ class Notes:
 
     def on_dropped(self, data: mqtt5.LifecycleDisconnectData) -> None:
         """Noted: the connection is gone."""
-        self._note(linked=False, trouble=words(data.exception))
+        packet = data.disconnect_packet
+        unwelcome = packet is not None and packet.reason_code == mqtt5.DisconnectReasonCode.NOT_AUTHORIZED
+        self._note(linked=False, trouble=words(data.exception), drops=self._drops + 1, unwelcome=unwelcome)
 
     def on_stopped(self, _: object) -> None:
         """Noted: the client is at rest."""
@@ -114,6 +121,18 @@ class Notes:
             return self._linked
 
     @property
+    def drops(self) -> int:
+        """How often the connection has gone."""
+        with self._changed:
+            return self._drops
+
+    @property
+    def unwelcome(self) -> bool:
+        """Whether the connection last went because the thing did what it may not."""
+        with self._changed:
+            return self._unwelcome
+
+    @property
     def trouble(self) -> str:
         """Why it last failed to."""
         with self._changed:
@@ -131,6 +150,11 @@ class Notes:
     def wait_heard(self, seconds: float) -> bool:
         """Whether the queue may have changed within `seconds`."""
         return self._wait(lambda: self._heard, seconds)
+
+    def wait_answered(self, answer: Future[object], drops: int, seconds: float) -> None:
+        """Wait up to `seconds` for `answer`, and no longer once the connection has gone more often than `drops`."""
+        answer.add_done_callback(lambda _: self._note())
+        self._wait(lambda: answer.done() or self._drops > drops, seconds)
 
     def wait_stopped(self, seconds: float) -> bool:
         """Whether the client came to rest within `seconds`."""

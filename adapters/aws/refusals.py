@@ -22,7 +22,11 @@ from bridge.fleet import FleetError, LimitError
 
 ALREADY_EXISTS = "ResourceAlreadyExistsException"
 NOT_FOUND = frozenset({"ResourceNotFoundException", "404", "NoSuchKey", "NotFound"})
-THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException", "Throttling", "SlowDown", "RequestTimeout"})
+INDEX_NOT_READY = "IndexNotReadyException"
+PASSING = frozenset(
+    {"ThrottlingException", "TooManyRequestsException", "Throttling", "SlowDown", "RequestTimeout", INDEX_NOT_READY}
+)
+"""Throttled, or not ready yet: waiting helps."""
 DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedException", "NotAuthorizedException", "403"})
 STALE = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"}
@@ -69,7 +73,7 @@ def is_missing(error: ClientError) -> bool:
 def _refusal(fleet: str, error: ClientError) -> FleetError:
     operation, code = error.operation_name, code_of(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    passing = code in THROTTLED or status >= SERVER_FAULT
+    passing = code in PASSING or status >= SERVER_FAULT
     message = str(error.response.get("Error", {}).get("Message", ""))[:512]
     text = f"fleet {fleet}: {operation} was refused: {code}: {message}. {_advice(operation, code, passing=passing)}"
     return FleetError(text, retryable=passing)
@@ -82,6 +86,8 @@ def _advice(operation: str, code: str, *, passing: bool) -> str:
         return "The credentials are not valid (any more): sign in again"
     if code == "NoSuchBucket":
         return "Create the bucket, or correct `bucket` of this fleet"
+    if code == INDEX_NOT_READY:
+        return "Fleet indexing is still being built: try again later"
     if code == "LimitExceededException":
         return "A quota of the account is used up: end old jobs, or have it raised"
     return "Try again later" if passing else "Correct what AWS names and run the command again"

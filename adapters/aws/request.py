@@ -15,6 +15,8 @@ from urllib.parse import quote
 from adapters.aws.limits import MAX_COMMENT
 from adapters.aws.wire import PLACEHOLDER, Document
 from bridge.fleet import StageOrder
+from bridge.names import stage_name
+from bridge.release.bucket import Buckets
 from bridge.release.details import one_line
 from bridge.release.manifest import Release
 from bridge.tally import Tally
@@ -34,7 +36,9 @@ COUNTS = MappingProxyType(
 )
 """Fields of a tally and the members of DescribeJob's jobProcessDetails that they sum."""
 
-_DESCRIPTION = re.compile(r"otabridge stage, (\d{1,9}) devices")
+NATIVE = "native:"
+"""How the key of a job begins that otabridge did not make; the job's own id follows."""
+_DESCRIPTION = re.compile(r"otabridge stage, (\d{1,9}) devices(?: of buckets (\d{1,4}-\d{1,4}(?:, \d{1,4}-\d{1,4})*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,9 @@ def describe_offer(key: str, metadata: bytes, release: Release) -> str:
 
 def describe_group(order: StageOrder) -> str:
     """The group's description, in ASCII as AWS demands."""
+    ranges = ", ".join(f"{first}-{last}" for first, last in order.buckets)
+    if ranges:
+        return f"otabridge stage, {order.size} devices of buckets {ranges}"
     return f"otabridge stage, {len(order.devices)} devices"
 
 
@@ -119,6 +126,28 @@ def order_size(description: str) -> int | None:
     """Devices of the order that `describe_order` or `describe_group` described; None for any other text."""
     match = _DESCRIPTION.match(description)
     return int(match[1]) if match else None
+
+
+def order_buckets(description: str) -> tuple[Buckets, ...]:
+    """Buckets of the order that was described; empty where it was for exact devices, and for any other text."""
+    match = _DESCRIPTION.match(description)
+    ranges = match[2].split(", ") if match and match[2] else []
+    return tuple(Buckets(*map(int, each.split("-"))) for each in ranges)
+
+
+def is_empty(description: str) -> bool:
+    """Whether the order that was described names no devices, so that it has a group and never a job."""
+    return order_size(description) == 0 and not order_buckets(description)
+
+
+def job_name(key: str) -> str:
+    """The id of the job that `key` stands for: of a stage order, or of a job that was adopted."""
+    return key.removeprefix(NATIVE) if is_adopted(key) else stage_name(key)
+
+
+def is_adopted(key: str) -> bool:
+    """Whether the job was made without otabridge, so that its groups are none of ours."""
+    return key.startswith(NATIVE)
 
 
 def render_request(request: JobRequest) -> dict[str, object]:
@@ -134,17 +163,27 @@ def render_request(request: JobRequest) -> dict[str, object]:
     }
 
 
-def parse_tally(details: Mapping[str, object], *, status: str, size: int | None) -> Tally:
-    """DescribeJob's jobProcessDetails as a tally of `size` devices (None: of as many as it counts).
+def parse_tally(details: Mapping[str, object], *, status: str, description: str = "") -> Tally:
+    """DescribeJob's jobProcessDetails as a tally of the order that `description` tells of.
 
-    Devices that the job does not count yet are waiting; once the job ended they never get the offer: withdrawn.
+    Devices of the order that the job does not count yet are waiting; once the job ended they never get the offer:
+    withdrawn. An order by buckets has as many devices as its job found in them, and only until the job has found all
+    is the number that was counted before taken for it.
     """
     sums = {name: sum(_count(details.get(member)) for member in members) for name, members in COUNTS.items()}
+    found = sum(sums.values())
     tally = Tally(**sums, open=status not in ENDED, cancelled=status == "CANCELED")
-    missing = max(0, (size or 0) - sum(sums.values()))
+    whole = bool(order_buckets(description)) and _has_found_all(details, status, found)
+    missing = 0 if whole else max(0, (order_size(description) or 0) - found)
     if tally.open:
         return replace(tally, waiting=tally.waiting + missing)
     return replace(tally, withdrawn=tally.withdrawn + missing)
+
+
+def _has_found_all(details: Mapping[str, object], status: str, found: int) -> bool:
+    """Whether a SNAPSHOT job has an execution for each of its devices. A cancelled one may have been stopped before."""
+    rolled_out = not details.get("processingTargets") and found > 0
+    return status == "COMPLETED" or (status == "IN_PROGRESS" and rolled_out)
 
 
 def _optional(request: JobRequest) -> dict[str, object]:

@@ -12,10 +12,13 @@ from adapters.aws.simulator.views import DeviceIdentity
 
 BUCKET = "otabridge-artifacts"
 GROUP = "simulated"
+SHADOW = "shadow.name.otabridge.reported"
 
 
 class SimulatedAws:
-    """bridge.simulated.SimulatedCloud: AWS IoT and S3 on loopback, one bucket, and one thing group of all things."""
+    """bridge.simulated.SimulatedCloud: AWS IoT and S3 on loopback, one bucket, one thing group of all things, and the
+    fleet index as otabridge asks for it.
+    """
 
     cloud = "aws"
 
@@ -23,7 +26,19 @@ class SimulatedAws:
         self._simulator = simulator
         self._identities: list[DeviceIdentity] = []
         simulator.bucket(BUCKET)
-        simulator.client("iot").create_thing_group(thingGroupName=GROUP)
+        iot = simulator.client("iot")
+        iot.create_thing_group(thingGroupName=GROUP)
+        iot.update_indexing_configuration(
+            thingIndexingConfiguration={
+                "thingIndexingMode": "REGISTRY_AND_SHADOW",
+                "namedShadowIndexingMode": "ON",
+                "filter": {"namedShadowNames": ["otabridge"]},
+                "customFields": [
+                    {"name": f"{SHADOW}.bucket", "type": "Number"},
+                    {"name": f"{SHADOW}.model", "type": "String"},
+                ],
+            }
+        )
 
     def environment(self) -> Mapping[str, str]:
         """See SimulatedCloud."""

@@ -49,6 +49,7 @@ from agent.channel import Offer, OfferWithdrawn
 from agent.pace import Backoff
 from bridge.release.errors import ChannelError, OtabridgeError, ReleaseError
 from bridge.release.report import Progress, Report
+from bridge.release.state import DeviceState, render
 
 Answer = TypeVar("Answer")
 
@@ -118,6 +119,18 @@ class AzureChannel:
         """Report the end. Raises: OfferWithdrawn; ChannelError."""
         self._insist(lambda: self._tell_end(offer_id, report), None)
         self._running = ""
+
+    def state(self, state: DeviceState) -> None:
+        """Patch what the twin does not say yet of the state of the device. Raises: ChannelError."""
+        twin = self._read()
+        patch = telling.described(twin.reported, render(state, self._line.device))
+        if not patch:
+            return
+        try:
+            check_twin_patch(patch, current=twin.reported)
+        except BrokenLimits as error:
+            raise ChannelError(f"the twin has no room for the state of the device: {error}", retryable=False) from error
+        self._line.patch(patch)
 
     def close(self) -> None:
         """Hang up; idempotent."""

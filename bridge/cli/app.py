@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
 
-from bridge.cli import demo, fleet, keys, release, rollout, root, sim, translate
+from bridge.cli import controller, demo, fleet, keys, ledger, release, rollout, root, sim, translate
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature of a callback
@@ -29,8 +31,27 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(root.app, name="root")
 app.add_typer(release.app, name="release")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(controller.app, name="controller")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(fleet.app, name="fleet")
 app.add_typer(translate.app, name="translate")
+
+
+def _list_in_full(tree: typer.Typer) -> None:
+    """Each command by its whole first sentence: typer cuts off, at the terminal's width, what is no short help."""
+    for command in tree.registered_commands:
+        command.short_help = _first_sentence(inspect.getdoc(command.callback) or "")
+    for group in tree.registered_groups:
+        if group.typer_instance is not None:
+            group.short_help = group.typer_instance.info.help
+            _list_in_full(group.typer_instance)
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
+
+
+_list_in_full(app)
 
 
 @app.callback()

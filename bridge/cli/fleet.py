@@ -10,6 +10,7 @@ import typer
 from bridge.cli.console import Output, OutputOption, show
 from bridge.cli.options import ConfigOption
 from bridge.config import DEFAULT_FILE, read_config
+from bridge.rollout.model import FleetPart
 from bridge.wiring import fleet_opener
 
 app = typer.Typer(help="Fleets: one account and region, or one hub, each.", no_args_is_help=True)
@@ -29,12 +30,19 @@ class FleetList(msgspec.Struct, frozen=True):
     schema: int = 1
 
 
+class DeviceRow(msgspec.Struct, frozen=True, order=True):
+    """One device; `model` is its hardware model, "" where the cloud does not know it."""
+
+    id: str
+    model: str
+
+
 class DeviceList(msgspec.Struct, frozen=True):
-    """`fleet devices`: ids in order."""
+    """`fleet devices`: in order of their ids."""
 
     fleet: str
-    devices: tuple[str, ...]
-    schema: int = 1
+    devices: tuple[DeviceRow, ...]
+    schema: int = 2
 
 
 @app.command(name="list")
@@ -51,11 +59,19 @@ def devices(
     name: Annotated[str, typer.Argument(help="A fleet of the configuration.")],
     *,
     group: Annotated[str | None, typer.Option(help="Only devices of this group of the cloud.")] = None,
+    query: Annotated[
+        str | None, typer.Option(help="Only devices that meet this condition in the cloud's own query language.")
+    ] = None,
     config: ConfigOption = DEFAULT_FILE,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """List the devices of a fleet, as its cloud knows them now."""
-    found = DeviceList(name, tuple(sorted(fleet_opener(read_config(config))(name).devices(group))))
-    show(
-        found, "\n".join(found.devices) or f"fleet {name} has no device{f' in group {group}' if group else ''}", output
-    )
+    """List the devices of a fleet with their hardware models, as its cloud knows them now."""
+    fleet = fleet_opener(read_config(config))(name)
+    rows = sorted(DeviceRow(device.id, device.model) for device in fleet.devices(FleetPart(name, group, query)))
+    text = "\n".join(f"{row.id}  {row.model}".rstrip() for row in rows)
+    chosen = f" with {_chosen(group, query)}" if group or query else ""
+    show(DeviceList(name, tuple(rows)), text or f"fleet {name} has no device{chosen}", output)
+
+
+def _chosen(group: str | None, query: str | None) -> str:
+    return " and ".join(f"{option} {value!r}" for option, value in (("--group", group), ("--query", query)) if value)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -19,6 +20,39 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Ending:
+    """Asks a loop to end after what it is at. The first of the signals asks; the second interrupts."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # unlike an Event's, its lock bears a signal handler
+
+    def is_asked(self) -> bool:
+        """Whether the loop is to end."""
+        return self._asked
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than until it is asked to end."""
+        with suppress(queue.Empty):
+            self._wake.get(timeout=seconds)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Within it, the signals ask."""
+        before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self._wake.put(None)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -11,6 +11,14 @@ NO_CONTROL_PLANE = (
     "For the control plane install otabridge with the extra of your cloud, or both: pip install 'otabridge[aws,azure]'"
 )
 
+INTERRUPTED = 130
+"""By Ctrl-C, also while libraries are being loaded."""
+
+CONTROL_PLANE = frozenset(
+    {"alembic", "cronsim", "icalendar", "recurring_ical_events", "rich", "sqlalchemy", "typer", "yaml"}
+)
+"""Libraries of the extra `cli`, without any of which the command cannot even begin."""
+
 
 def main() -> None:
     """Run the command line; every OtabridgeError becomes one sentence on stderr and its own exit code, as an OSError
@@ -19,6 +27,8 @@ def main() -> None:
         from bridge.cli.app import app
     except ModuleNotFoundError as error:
         sys.exit(_explain_missing(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     try:
         app()
     except OtabridgeError as error:
@@ -36,7 +46,7 @@ def _explain_system(error: OSError) -> str:
 
 
 def _explain_missing(error: ModuleNotFoundError) -> int:
-    if error.name not in {"typer", "rich", "yaml", "sqlalchemy"}:
+    if error.name not in CONTROL_PLANE:
         raise error
     sys.stderr.write(NO_CONTROL_PLANE + "\n")
     return 2

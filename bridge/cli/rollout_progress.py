@@ -1,6 +1,7 @@
 """A rollout as it goes, on stderr: on a terminal bytes first, then devices, one bar a stage that fits 60 columns.
 
-What fleets refuse is printed in full, once, also where no terminal is: logs of pipelines need it.
+What fleets refuse, and whose signature is awaited, is printed in full, once, also where no terminal is: logs of
+pipelines need it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
 from bridge.cli.console import messages
-from bridge.controller import Pass
+from bridge.engine.controller import Pass
+from bridge.engine.evidence import count
 from bridge.wiring import Progress as Bytes
 
 BAR_SHARE = 5
@@ -28,18 +30,25 @@ class RolloutProgress:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
         self._counts: dict[str, int] = {}
-        self._told = ""
+        self._told: dict[str, str] = {}
         self.bytes = Bytes(self._read, self._sent)
 
     def watch(self, done: Pass) -> None:
         """Take over what a pass found."""
-        self._warn("\n".join(f"warning: {trouble}" for trouble in done.troubles))
-        if done.decision is None:
+        self.tell("warning", "\n".join(f"warning: {trouble}" for trouble in done.troubles))
+        if done.decision is None or done.record.progress.begun is None:
             return
         seen, plan = done.decision.evidence, done.record.plan
         task = self._task(f"stage {seen.stage} of {len(plan.stages)}")
         figures = _figures(done, seen.stage - 1, seen.devices)
         self._progress.update(task, total=max(1, seen.devices), completed=seen.ended, figures=figures)
+
+    def tell(self, kind: str, text: str) -> None:
+        """Print `text` above the bars, unless it is the last of its `kind`; "" ends it."""
+        if text and text != self._told.get(kind):
+            console = self._progress.console
+            console.print(text, markup=False, soft_wrap=not console.is_terminal)
+        self._told[kind] = text
 
     def _read(self, count: int) -> None:
         self._grow("verify", count)
@@ -51,12 +60,6 @@ class RolloutProgress:
         self._counts[title] = self._counts.get(title, 0) + count
         self._progress.update(self._task(title), figures=decimal(self._counts[title]))
 
-    def _warn(self, text: str) -> None:
-        if text and text != self._told:
-            console = self._progress.console
-            console.print(text, markup=False, soft_wrap=not console.is_terminal)
-        self._told = text
-
     def _task(self, title: str) -> TaskID:
         if title not in self._tasks:
             self._tasks[title] = self._progress.add_task(title, total=None, figures="")
@@ -65,10 +68,11 @@ class RolloutProgress:
 
 def _figures(done: Pass, stage: int, devices: int) -> str:
     """`3/8 installed, 2 running, 1 failed`; failed are those that spend budget."""
-    tallies = [tally for place, tally in done.record.tallies.items() if place.stage == stage]
-    running, bad = sum(tally.running for tally in tallies), sum(tally.bad for tally in tallies)
-    installed = f"{sum(tally.installed for tally in tallies)}/{devices} installed"
-    others = [f"{count} {name}" for count, name in ((running, "running"), (bad, "failed")) if count]
+    plan, progress = done.record.plan, done.record.progress
+    counts = [count(plan, place, progress.at(place)) for place in plan.places(stage)]
+    running, bad = sum(each.running for each in counts), sum(each.bad for each in counts)
+    installed = f"{sum(each.installed for each in counts)}/{devices} installed"
+    others = [f"{number} {name}" for number, name in ((running, "running"), (bad, "failed")) if number]
     return ", ".join([installed, *others])
 
 

@@ -1,34 +1,28 @@
-"""What `otabridge rollout` prints: the documents for programs, and the same for people."""
+"""What `otabridge rollout` prints of rollouts that were applied: documents for programs, and the same for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 
 import msgspec
 
+from bridge.cli.console import Output, show
+from bridge.cli.layout import fitted
+from bridge.cli.times import second
+from bridge.config import Config
+from bridge.engine.adoption import ANY_NUMBER
+from bridge.engine.explain import Explanation
+from bridge.engine.record import Record, Summary
+from bridge.engine.status import BudgetStatus, Counts, FleetStatus, RolloutStatus, StageStatus, look
 from bridge.ledger import Link
-from bridge.plan import WHOLE, warnings
-from bridge.record import Summary
-from bridge.rollout import Plan, PlannedStage
-from bridge.status import FleetStatus, RolloutStatus, StageStatus
-
-
-class PlanView(msgspec.Struct, frozen=True):
-    """`rollout plan`. `refusal` is why `apply` would refuse it, "" when it would not."""
-
-    plan: Plan
-    devices: int
-    warnings: tuple[str, ...]
-    refusal: str
-    schema: int = 1
+from bridge.wiring import fleet_opener
 
 
 class RolloutList(msgspec.Struct, frozen=True):
     """`rollout list`."""
 
     rollouts: tuple[Summary, ...]
-    schema: int = 1
+    schema: int = 2
 
 
 class History(msgspec.Struct, frozen=True):
@@ -40,45 +34,24 @@ class History(msgspec.Struct, frozen=True):
     schema: int = 1
 
 
-def view_plan(plan: Plan, refusal: str) -> PlanView:
-    """The document of a plan."""
-    return PlanView(plan, sum(stage.size for stage in plan.stages), warnings(plan), refusal)
-
-
-def describe_plan(view: PlanView) -> str:
-    """A plan in text: one line a stage, then what to think about."""
-    plan, budget = view.plan, view.plan.rollout.budget
-    return "\n".join(
-        [
-            f"rollout  {plan.rollout.name}",
-            f"release  {plan.release_version} (sha256 {plan.release_sha256[:12]})",
-            f"plan     {plan.digest[:12]}",
-            f"devices  {view.devices} in {', '.join(plan.rollout.fleets)}",
-            f"budget   {budget.failures} devices, or {budget.percent:g} % of those begun where that is more",
-            *(_planned(number, stage) for number, stage in enumerate(plan.stages, start=1)),
-            *(f"warning: {text}" for text in view.warnings),
-            *([f"warning: apply will refuse it: {view.refusal}"] if view.refusal else []),
-        ]
-    )
-
-
-def _planned(number: int, stage: PlannedStage) -> str:
-    shares = ", ".join(f"{cohort.fleet} {len(cohort.devices)}" for cohort in stage.cohorts)
-    enough = f", {stage.enough:g} % of them installed are enough" if stage.enough < WHOLE else ""
-    return f"stage {number}  up to {stage.percent:g} %: {stage.size} devices ({shares}){enough}"
+def show_status(config: Config, record: Record, output: Output) -> None:
+    """Print where a rollout stands, asking its fleets. Raises: nothing for a fleet that cannot be asked."""
+    status = look(record, fleet_opener(config))
+    show(status, fitted(describe_status(status)), output)
 
 
 def describe_status(status: RolloutStatus) -> str:
     """A rollout in text: where it stands, each stage and fleet, the devices that failed."""
-    holding = f" ({status.holding})" if status.holding else ""
+    waiting = f" ({status.waiting})" if status.waiting else ""
     return "\n".join(
         [
             f"rollout  {status.name}",
-            f"release  {status.version}",
+            f"release  {status.version or 'unknown'}",
             f"plan     {status.plan[:12]}",
-            f"state    {status.state}{holding}, stage {status.stage} of {len(status.stages)}{_since(status)}",
+            f"state    {status.state}{waiting}, stage {status.stage} of {len(status.stages)}{_since(status)}",
             f"because  {status.reason}",
-            f"budget   {status.budget.spent} of {status.budget.limit} spent",
+            f"budget   {describe_budget(status.budget)}",
+            *(f"gate     {gate.name}: {gate.reading}" for gate in status.gates),
             *_unmeasured(status),
             *(line for stage in status.stages for line in _stage(stage)),
             *_failures(status),
@@ -87,28 +60,46 @@ def describe_status(status: RolloutStatus) -> str:
 
 
 def _since(status: RolloutStatus) -> str:
-    return f" since {_time(status.since)}" if status.since and not status.state.is_final else ""
+    return f" since {second(status.since)}" if status.since and not status.state.is_final else ""
+
+
+def describe_budget(budget: BudgetStatus) -> str:
+    """What is spent, of what."""
+    spent = f"{budget.spent} spent, of any number" if budget.limit == ANY_NUMBER else _spent(budget)
+    if budget.silent_limit is None:
+        return spent
+    return f"{spent}; {budget.silent} of {budget.silent_limit} silent"
+
+
+def _spent(budget: BudgetStatus) -> str:
+    return f"{budget.spent} of {budget.limit} spent"
 
 
 def _unmeasured(status: RolloutStatus) -> Iterator[str]:
-    if status.unknown_passes:
-        yield f"unknown  the last {status.unknown_passes} passes could not measure every fleet"
+    if status.unknown_since:
+        yield f"unknown  since {second(status.unknown_since)} not every fleet could be measured"
 
 
 def _stage(stage: StageStatus) -> Iterator[str]:
     begun = "" if stage.begun else ", not begun"
-    yield f"stage {stage.number}  up to {stage.percent:g} %: {stage.devices} devices{begun}"
+    yield f"stage {stage.number}  {stage.share}: {stage.devices} devices{begun}"
     if stage.begun:
-        yield from (f"  {fleet.fleet}: {_tally(fleet)}" for fleet in stage.fleets)
+        yield from (f"  {fleet.fleet}: {_fleet(fleet)}" for fleet in stage.fleets)
 
 
-def _tally(seen: FleetStatus) -> str:
+def _fleet(seen: FleetStatus) -> str:
     problem = f" [not from now: {seen.problem}]" if seen.problem else ""
-    if seen.tally is None:
-        return f"{seen.devices} devices, not started{problem}"
-    names = ("waiting", "running", "installed", "failed", "rejected", "timed_out", "withdrawn")
-    counts = [f"{getattr(seen.tally, name)} {name.replace('_', ' ')}" for name in names if getattr(seen.tally, name)]
-    return f"{', '.join(counts) or 'no device yet'}{problem}"
+    if not seen.orders:
+        return f"{seen.counts.devices} devices, not started{problem}"
+    back = f"; back: {describe_counts(seen.back)}" if seen.back else ""
+    return f"{describe_counts(seen.counts)}{back}{problem}"
+
+
+def describe_counts(counts: Counts) -> str:
+    """`2 waiting, 3 installed`; what is none is left out."""
+    names = ("waiting", "running", "installed", "bad", "withdrawn")
+    parts = [f"{getattr(counts, name)} {name}" for name in names if getattr(counts, name)]
+    return ", ".join(parts) or "no device yet"
 
 
 def _failures(status: RolloutStatus) -> Iterator[str]:
@@ -122,26 +113,38 @@ def _failures(status: RolloutStatus) -> Iterator[str]:
 
 def describe_list(rollouts: Sequence[Summary]) -> str:
     """One line a rollout."""
-    lines = [
-        f"{each.name}  {each.version}  {each.state}  stage {each.stage} of {each.stages}  {_time(each.updated)}"
-        for each in rollouts
-    ]
-    return "\n".join(lines) or "no rollout is recorded"
+    return "\n".join(map(_summary, rollouts)) or "no rollout is recorded"
+
+
+def _summary(each: Summary) -> str:
+    waiting = f" ({each.waiting})" if each.waiting else ""
+    stage = f"stage {each.stage} of {each.stages}"
+    return f"{each.name}  {each.version or '-'}  {each.state}{waiting}  {stage}  {second(each.updated)}"
 
 
 def describe_history(links: Iterable[Link], head: str) -> str:
     """One line an entry with its evidence, then the head to note down."""
-    lines = [_link(link) for link in links]
+    lines = [describe_link(link) for link in links]
     return "\n".join([*lines, f"head     {head}" if head else "head     none: the ledger does not hold"])
 
 
-def _link(link: Link) -> str:
+def describe_link(link: Link) -> str:
+    """One entry with who, what, why, and the evidence."""
     entry = link.entry
     evidence = ", ".join(f"{fact.name} {fact.value}" for fact in entry.evidence)
-    return f"{link.number}  {_time(entry.time)}  {entry.actor}  {entry.what}: {entry.reason}" + (
-        f" [{evidence}]" if evidence else ""
+    line = f"{link.number}  {second(entry.time)}  {entry.actor}  {entry.what}: {entry.reason}"
+    return f"{line} [{evidence}]" if evidence else line
+
+
+def describe_explanation(explanation: Explanation) -> str:
+    """What, why, and what would move it."""
+    return "\n".join(
+        [
+            explanation.subject,
+            f"  {explanation.state}",
+            "because",
+            *(f"  - {text}" for text in explanation.because),
+            "it moves on by",
+            *(f"  - {text}" for text in explanation.moves),
+        ]
     )
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

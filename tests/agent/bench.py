@@ -16,6 +16,7 @@ from agent.disk import SystemDisk
 from agent.slots import Slot
 from bridge.release.errors import ChannelError
 from bridge.release.report import Progress, Report
+from bridge.release.state import DeviceState
 from tests.releases import HARDWARE, MODEL, Package, ReleaseKit
 
 ARTIFACT = "rootfs.img.zst"
@@ -103,6 +104,7 @@ class Cloud:
 
     offers: list[Offer | ChannelError] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    states: list[DeviceState] = field(default_factory=list)
 
     def next_offer(self, timeout: float) -> Offer | None:
         assert timeout <= 600
@@ -121,6 +123,9 @@ class Cloud:
     def conclude(self, offer_id: str, report: Report) -> None:
         assert offer_id
         self.reports.append(report)
+
+    def state(self, state: DeviceState) -> None:
+        self.states.append(state)
 
     def close(self) -> None:
         """Nothing to hang up."""

@@ -25,6 +25,7 @@ from agent.slots import Slot
 from bridge.release.errors import ChannelError
 from bridge.release.manifest import Artifact
 from bridge.release.report import Progress, Report
+from bridge.release.state import DeviceState
 from tests.agent.power import SimulatedKernel
 from tests.releases import HARDWARE, MODEL, NOW, Package, ReleaseKit
 
@@ -69,6 +70,7 @@ class SimulatedCloud:
     seen: list[Progress] = field(default_factory=list)
     reports: list[tuple[str, Report]] = field(default_factory=list)
     refusals: list[ChannelError] = field(default_factory=list)
+    states: list[DeviceState] = field(default_factory=list)
     withdraw_at: str = ""
     renewals: int = 0
 
@@ -98,6 +100,10 @@ class SimulatedCloud:
         self.reports.append((offer_id, report))
         if self.offer is not None and self.offer.id == offer_id:
             self.offer = None
+
+    def state(self, state: DeviceState) -> None:
+        """See Channel."""
+        self.states.append(state)
 
     def close(self) -> None:
         """See Channel."""
@@ -164,6 +170,8 @@ class SimulatedDevice:
     version: str | None = "1.0.0"
     dead: set[Slot] = field(default_factory=set)
     restarts: bool = True
+    bitten: bool = False
+    """Whether a watchdog caused the boot that runs."""
     booted: Slot = Slot.A
     reboots: int = 0
     started: int = 0
@@ -204,6 +212,10 @@ class SimulatedDevice:
     def boot_id(self) -> str:
         """See Board."""
         return self.boots.boot_id()
+
+    def caused_by_watchdog(self) -> bool:
+        """See Board."""
+        return self.bitten
 
     def reboot(self) -> None:
         """See Board. The machine goes down when the engine is done, unless `restarts` is off."""

@@ -15,6 +15,7 @@ from agent.channel import Offer
 from agent.context import Limits
 from agent.engine import Engine
 from bridge.release.report import Progress, Report
+from bridge.release.state import DeviceState
 
 
 class TalkingCloud:
@@ -36,6 +37,9 @@ class TalkingCloud:
 
     def conclude(self, offer_id: str, report: Report) -> None:
         say(f"{offer_id} ended {report.outcome} in slot {report.slot} with {report.version}")
+
+    def state(self, state: DeviceState) -> None:
+        say(f"state {state.slot} {state.release} {state.boots} {state.outcome}")
 
     def close(self) -> None:
         """Nothing to hang up."""

@@ -28,6 +28,12 @@ def test_no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         CommandBoard((), Timing()).boot_id()
 
 
+@pytest.mark.parametrize("bitten", [True, False])
+def test_whoever_knows_is_asked_for_the_cause_of_the_boot(bitten):
+    """The board of a simulated device has watchdogs of its own."""
+    assert CommandBoard((), Timing(), caused_by_watchdog=lambda: bitten).caused_by_watchdog() is bitten
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])
 def test_a_boot_without_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes):
     """An empty name would make every boot the same one, so it is none."""

@@ -14,10 +14,12 @@ from agent.folder import LOCAL, is_local
 from agent.pace import Backoff
 from bridge.release.errors import ChannelError
 from bridge.release.report import Outcome, Phase, Progress, Report
+from bridge.release.state import DeviceState
 
 DEADLINE = 20.0
 """Seconds that no test here ever takes."""
 SOON = Waits(slice=DEADLINE, head_start=DEADLINE, overrun=DEADLINE, patience=Backoff(0.01, 0.01), hang_up=DEADLINE)
+STATE = DeviceState("gateway", "1.0.0", 1, "a", "a", 3, 0, 0, "1", "installed")
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
 
 
@@ -28,6 +30,7 @@ class Cloud:
     answers: queue.Queue[str | Exception | None] = field(default_factory=queue.Queue)
     asked: queue.Queue[float] = field(default_factory=queue.Queue)
     heard: list[tuple[str, object]] = field(default_factory=list)
+    states: queue.Queue[DeviceState] = field(default_factory=queue.Queue)
     threads: set[int] = field(default_factory=set)
     closed: threading.Event = field(default_factory=threading.Event)
 
@@ -55,6 +58,10 @@ class Cloud:
         if not offer_id:
             raise OfferWithdrawn("nobody knows it")
         self.heard.append((offer_id, report))
+
+    def state(self, state: DeviceState) -> None:
+        self._note()
+        self.states.put(state)
 
     def close(self) -> None:
         self._note()
@@ -266,6 +273,29 @@ def test_an_offer_from_another_configuration_is_nobodys(channels, north, south, 
     assert north.heard == south.heard == []
 
 
+def test_every_cloud_hears_what_the_device_is(channels, north, south):
+    """Each on its own thread, before it is waited for, so that none is held up by another."""
+    channels.state(STATE)
+    north.answers.put("job-1")
+
+    assert channels.next_offer(DEADLINE).id == "north:job-1"
+    assert (north.states.get(timeout=DEADLINE), south.states.get(timeout=DEADLINE)) == (STATE, STATE)
+    assert {len(north.threads), len(south.threads)} == {1}
+
+
+def test_a_cloud_that_is_waited_for_does_not_hold_up_the_next_state(channels, north, south):
+    """South is told once its wait has ended; nobody waits for that."""
+    north.answers.put("job-1")
+    channels.next_offer(DEADLINE)
+    channels.state(STATE)
+
+    assert south.states.empty()
+    south.answers.put(None)
+    north.answers.put("job-2")
+    channels.next_offer(DEADLINE)
+    assert north.states.get(timeout=DEADLINE) == STATE
+
+
 def test_closing_does_not_wait_for_a_cloud(north, south):
     """North hangs: it is hung up on once its wait ends, and its thread does not keep the process alive."""
     channels = Channels({"north": north, "south": south}, waits=SOON)
@@ -304,7 +334,9 @@ def test_one_cloud_alone_keeps_its_own_ids(north):
     assert channel.renew("urn:job-1").id == "urn:job-1"
     channel.progress("urn:job-1", Progress(Phase.ACCEPTED))
     channel.conclude("urn:job-1", INSTALLED)
+    channel.state(STATE)
     channel.close()
+    assert north.states.get_nowait() == STATE
     assert [offer for offer, _ in north.heard] == ["urn:job-1"] * 2
     assert north.closed.is_set()
 

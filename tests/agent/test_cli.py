@@ -74,6 +74,22 @@ def test_release_without_a_channel_falls_back(device: Device, folder: Path, clou
     assert cloud.reports == []
 
 
+def test_the_cloud_hears_what_the_device_is(device: Device, folder: Path, cloud: Cloud):
+    """Of each boot once, from slot, journal and watchdog; a boot that was not told of is in the count all the same."""
+    device.run("once")
+    device.run("install", str(folder))
+    device.restart()
+    device.run("once")
+    (device.folder / "board" / "watchdog" / "watchdog0").mkdir(parents=True)
+    (device.folder / "board" / "watchdog" / "watchdog0" / "bootstatus").write_text("32\n")
+    device.restart()
+    device.run("once")
+
+    told = [(state.slot, state.release, state.boots, state.watchdog_resets, state.outcome) for state in cloud.states]
+    assert told == [("a", "1.0.0", 1, 0, ""), ("b", "2.0.0", 2, 1, "installed")]
+    assert {state.model for state in cloud.states} == {MODEL}
+
+
 def test_offer_of_the_cloud(device: Device, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
     """A release that was not signed by enough approvers is reported to the cloud and has its own exit code."""
     kit = device.kit

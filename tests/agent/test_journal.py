@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.disk import SystemDisk
 from agent.journal import VERSION, Journal, JournalError, NewerJournal, Unfinished, _digest, parse, render
 from agent.machine import Event, State
-from agent.record import MAX_CONCLUDED, Conclusion, Holding, Plan, Record, Update
+from agent.record import MAX_CONCLUDED, Boots, Conclusion, Holding, Plan, Record, Update
 from agent.slots import Slot
 from bridge.release.errors import FailureCode
 from bridge.release.manifest import Artifact, Image
@@ -48,6 +48,9 @@ RECORDS = st.builds(
     st.none() | st.sampled_from(Slot),
     st.none() | st.datetimes(timezones=st.just(UTC)),
     st.lists(st.builds(Conclusion, NAMES, NAMES, REPORTS), max_size=3).map(tuple),
+    st.builds(Boots, COUNTS, COUNTS),
+    st.builds(Boots, COUNTS, COUNTS),
+    NAMES,
 )
 COPIES = (Path("/state/journal.0"), Path("/state/journal.1"))
 SAMPLE = render(Record(State.WRITING, Update("job-1", "ef" * 32), roots=(b"root",)))

@@ -25,6 +25,8 @@ def reachable(start: State, forbidden: frozenset[State] = frozenset()) -> set[St
         (State.JUDGING, Event.ACCEPTED, State.PREPARING),
         (State.JUDGING, Event.REFUSED, State.REPORTING),
         (State.JUDGING, Event.HELD, State.REPORTING),
+        (State.JUDGING, Event.KEPT, State.CHECKING),
+        (State.CHECKING, Event.SPOILED, State.PREPARING),
         (State.WRITING, Event.WITHDRAWN, State.IDLE),
         (State.CHECKING, Event.FAILED, State.REPORTING),
         (State.SWITCHING, Event.FAILED, State.REVERTING),

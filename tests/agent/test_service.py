@@ -17,6 +17,7 @@ from agent.service import Service
 from agent.uplink import UnopenedChannel, Uplink
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
+from bridge.release.state import DeviceState
 
 INSTALLED = Concluded(Report(Outcome.INSTALLED, "b", "2.0.0"), delivered=True)
 REFUSED = Concluded(Report(Outcome.REJECTED, "a", "1.0.0", FailureCode.UNSIGNED, "signed by nobody"), delivered=True)
@@ -43,6 +44,8 @@ class Script:
     log: list[str] = field(default_factory=list)
     naps: list[float] = field(default_factory=list)
     said: Said = field(default_factory=Said)
+    states: list[DeviceState] = field(default_factory=list)
+    boots: int = 1
 
     def __post_init__(self) -> None:
         self.heartbeat = Heartbeat(self.said)
@@ -67,6 +70,12 @@ class Script:
         offer = self._next(self.offers)
         return None if offer is None else Offer(offer, b"", (), {})
 
+    def describe(self) -> DeviceState:
+        return DeviceState("gateway", "1.0.0", 1, "a", "a", self.boots, 0, 0, "1", "")
+
+    def state(self, state: DeviceState) -> None:
+        self.states.append(state)
+
     def _next(self, answers):
         if not answers:
             raise StopRequested
@@ -87,6 +96,29 @@ def test_one_offer_after_the_other():
         *("next_offer", "install job-2", "resume", "next_offer"),
     ]
     assert script.naps == []
+
+
+def test_the_clouds_hear_what_the_device_is():
+    """Before the first wait, and again only once something has changed."""
+    script = Script([Idle(), REFUSED, Idle(), INSTALLED, Idle()], [None, "job-1", "job-2"])
+    install = script.install
+
+    def changing(channel: Channel, offer: Offer) -> Step:
+        script.boots += offer.id == "job-2"
+        return install(channel, offer)
+
+    script.install = changing  # type: ignore[method-assign]
+    script.service().run()
+
+    assert [state.boots for state in script.states] == [1, 2]
+
+
+def test_one_update_at_most_tells_the_state_too():
+    """A device that asks now and then, from a timer, is counted as well."""
+    script = Script([Idle()], [None])
+    script.service().once()
+
+    assert [state.slot for state in script.states] == ["a"]
 
 
 def test_clouds_that_repeat_themselves_in_turn_are_slowed_down():
@@ -244,6 +276,9 @@ class Cloud:
     def conclude(self, offer_id: str, report: Report) -> None:
         self.told.append((offer_id, report))
 
+    def state(self, state: DeviceState) -> None:
+        self.told.append(state)
+
     def close(self) -> None:
         self.told.append("closed")
 
@@ -258,6 +293,11 @@ def test_a_silent_line_keeps_every_end_for_later():
     uplink.conclude(LOCAL + "abc", INSTALLED.report)
 
 
+def test_a_silent_line_says_nothing_of_the_device():
+    """Nor does it set up its channel for that."""
+    Uplink(lambda: pytest.fail("the cloud is left alone"), silent=True).state(Script().describe())
+
+
 def test_line_opens_once():
     """The channel is set up when it is first needed, and then kept."""
     cloud = Cloud()
@@ -268,11 +308,13 @@ def test_line_opens_once():
 
     uplink.progress("job-1", Progress(Phase.DOWNLOADING))
     uplink.conclude("job-1", INSTALLED.report)
+    uplink.state(Script().describe())
     assert uplink.next_offer(5.0).id == "job within 5.0"
     assert uplink.renew("job-1").release == b"fresh"
     uplink.close()
     assert openings == [1]
-    assert cloud.told == [("job-1", Progress(Phase.DOWNLOADING)), ("job-1", INSTALLED.report), "closed"]
+    said = [("job-1", Progress(Phase.DOWNLOADING)), ("job-1", INSTALLED.report), Script().describe()]
+    assert cloud.told == [*said, "closed"]
 
 
 def test_line_keeps_folders_from_the_cloud():

@@ -33,6 +33,14 @@ def test_a_written_chain_holds():
     assert verify([]) == GENESIS
 
 
+def test_words_in_old_ledgers_are_never_renamed():
+    """Entries are read by these words for ever."""
+    assert {act.value for act in Act} == {
+        "planned", "approved", "rejected", "published", "started", "held", "advanced", "proven", "paused", "resumed",
+        "promoted", "retried", "stopped", "aborted", "rolling-back", "rolled-back", "completed", "adopted",
+    }  # fmt: skip
+
+
 EDITS = [
     {"time": NOON - timedelta(days=1)},
     {"rollout": "another"},

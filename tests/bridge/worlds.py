@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-import msgspec
-
-from bridge.controller import Controller, Pass
+from bridge.engine import controls
+from bridge.engine.controller import Control, Controller, Pass
+from bridge.engine.record import Record
 from bridge.fleet import Fleet
-from bridge.plan import Request, SignedRelease
-from bridge.record import Record
-from bridge.rollout import Rollout
-from bridge.store import Store
-from tests.bridge.fakes import FakeFleet, FaultyStore, Hook, nothing
+from bridge.ledger import Act
+from bridge.planning.plan import Request, SignedRelease
+from bridge.store.store import Store
+from tests.bridge.fakes import PREVIOUS, FakeFleet, Hook, nothing
+from tests.bridge.faulty_store import FaultyStore
+from tests.bridge.plans import NOW, ids, new_rollout
 from tests.releases import describe, new_release
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+__all__ = ["ARTIFACT", "NOW", "PASS", "ROOTS", "WAY_BACK", "World", "ids", "new_request", "new_rollout"]
+
 ARTIFACT = describe(b"image", b"compressed image")
 ROOTS = (b"root 2", b"root 3")
-
-
-def ids(prefix: str, count: int) -> tuple[str, ...]:
-    """`count` device ids: prefix-000, prefix-001, ..."""
-    return tuple(f"{prefix}-{number:03}" for number in range(count))
-
-
-def new_rollout(**changes) -> Rollout:
-    """10, 50, 100 per cent of fleets `factory` and `depot`, no failure allowed, unless `changes` say otherwise."""
-    fields = {
-        "name": "gates",
-        "release": "release",
-        "fleets": ["factory", "depot"],
-        "stages": [{"percent": 10}, {"percent": 50}, {"percent": 100}],
-    }
-    return msgspec.convert({**fields, **changes}, Rollout)
+PASS = timedelta(seconds=10)
+"""From one pass to the next."""
+WAY_BACK = {"roll_back": {"release": "previous"}}
 
 
 def new_request(folder: Path = Path("release"), document: bytes = b"release.json", **changes) -> Request:
-    """A request for `new_rollout(**changes)`; its release is not signed, the controller never looks."""
-    return Request(new_rollout(**changes), SignedRelease(folder, document, new_release(artifacts=(ARTIFACT,))))
+    """A request for `new_rollout(**changes)`; its releases are not signed, the controller never looks."""
+    rollout = new_rollout(**changes)
+    previous = new_release(version="1.9.0", sequence=1, artifacts=(ARTIFACT,))
+    back = SignedRelease(Path("previous"), PREVIOUS, previous) if rollout.roll_back else None
+    return Request(rollout, SignedRelease(folder, document, new_release(artifacts=(ARTIFACT,))), back)
 
 
 class FakePublisher:
@@ -54,7 +46,7 @@ class FakePublisher:
         """Refuse if told so."""
         if self.refusal:
             raise self.refusal.with_traceback(None)
-        assert folder == Path("release")
+        assert folder in {Path("release"), Path("previous")}
 
     def publish(self, folder: Path, fleets: Sequence[Fleet]) -> None:
         """Put the artifact."""
@@ -80,22 +72,23 @@ class World:
     @property
     def store(self) -> Store:
         """The store, opened anew."""
-        return Store(self.folder / "otabridge.db")
+        return FaultyStore(self.folder / "otabridge.db", self.clock)
 
     def process(self, hook: Hook = nothing) -> Controller:
         """A new process: a controller that knows nothing but what the store holds."""
         for fleet in self.fleets.values():
             fleet.hook = hook
-        store = FaultyStore(self.folder / "otabridge.db", hook)
-        return Controller(store, self.fleets.__getitem__, self.publisher, self.clock, "ada@desk")
+        store = FaultyStore(self.folder / "otabridge.db", self.clock, hook)
+        return Controller(store, self.fleets.__getitem__, self.publisher, "ada@desk")
 
     def clock(self) -> datetime:
-        """A second later with each look."""
-        self.now += timedelta(seconds=1)
+        """A millisecond later with each look."""
+        self.now += timedelta(milliseconds=1)
         return self.now
 
-    def tick(self) -> None:
-        """Let all devices move one step."""
+    def tick(self, span: timedelta = PASS) -> None:
+        """Let time pass, and all devices move one step."""
+        self.now += span
         for fleet in self.fleets.values():
             fleet.tick()
 
@@ -105,20 +98,48 @@ class World:
         record = controller.admit(request or new_request(), ROOTS)
         return controller.run(record.name, self.waits(passes), lambda _: None)
 
-    def waits(self, passes: int):
+    def go_on(self, passes: int = 30, hook: Hook = nothing, span: timedelta = PASS) -> Pass:
+        """What a controller that serves all rollouts does with this one."""
+        return self.process(hook).run("gates", self.waits(passes, span), lambda _: None)
+
+    def waits(self, passes: int, span: timedelta = PASS) -> Callable[[], bool]:
         """A wait in which devices move; says no after `passes` passes."""
         left = iter(range(passes - 1))
 
         def wait() -> bool:
-            self.tick()
+            self.tick(span)
             return next(left, None) is not None
 
         return wait
+
+    def pause(self, hook: Hook = nothing) -> Pass:
+        """`rollout pause`."""
+        return self.say(controls.pause, Act.PAUSED, "a look", hook)
+
+    def resume(self, hook: Hook = nothing) -> Pass:
+        """`rollout resume`."""
+        return self.say(controls.resume, Act.RESUMED, "looked", hook)
+
+    def promote(self, hook: Hook = nothing) -> Pass:
+        """`rollout promote`."""
+        return self.say(controls.promote, Act.PROMOTED, "seen it work", hook)
+
+    def roll_back(self, hook: Hook = nothing) -> Pass:
+        """`rollout rollback`."""
+        return self.say(controls.roll_back, Act.ROLLING_BACK, "it is bad", hook)
+
+    def abort(self, reason: str = "heat wave", hook: Hook = nothing) -> Pass:
+        """`rollout abort`."""
+        return self.say(controls.abort, Act.ABORTED, reason, hook)
+
+    def say(self, control: Control, act: Act, reason: str, hook: Hook = nothing) -> Pass:
+        """A person's command, in a process of its own."""
+        return self.process(hook).tell("gates", control, act, reason)
 
     def record(self, name: str = "gates") -> Record:
         """The rollout as stored."""
         return self.store.load(name)
 
     def history(self) -> list[str]:
-        """What the ledger says happened, in order."""
-        return [link.entry.what.value for link in self.store.ledger()]
+        """What the ledger says happened, in order, without the waiting."""
+        return [link.entry.what.value for link in self.store.ledger() if link.entry.what is not Act.HELD]

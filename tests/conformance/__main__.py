@@ -50,8 +50,8 @@ class Results:
 
 
 def cloud_of(parameters: str) -> str:
-    """The cloud among a test's parameters: the longest name that stands at their beginning."""
-    return max((name for name in CLOUDS if f"{parameters}-".startswith(f"{name}-")), key=len, default="?")
+    """The cloud among a test's parameters, which stand with dashes between them: the longest name that is there."""
+    return max((name for name in CLOUDS if f"-{name}-" in f"-{parameters}-"), key=len, default="?")
 
 
 def table(results: Results) -> list[str]:

@@ -9,21 +9,29 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import boto3
+import msgspec
 import pytest
 import urllib3
 from botocore.config import Config
+from botocore.httpsession import URLLib3Session
 
-from adapters.aws.cloud import AwsFleet, AwsFleetSettings
+from adapters.aws.cloud import AwsFleet
 from adapters.aws.device import AwsChannel, open_channel
+from adapters.aws.query import REPORTED
 from adapters.aws.request import document_of, object_key
+from adapters.aws.settings import AwsFleetSettings
 from adapters.aws.simulator.simulator import AwsSimulator
 from adapters.aws.wire import render_document
 from adapters.simulation.faults import Effect
 from bridge.fleet import Fleet
+from tests.adapters.aws.indexing import INDEXED
 from tests.conformance.cloud import End, Trouble
 from tests.releases import Package
 
@@ -80,6 +88,8 @@ class _Aws:
             endpoint_url=environment["AWS_ENDPOINT_URL"],
         )
         self.fleet: Fleet = AwsFleet("factory", settings)
+        self.by_bucket: Fleet | None = None
+        self.fleet_settings = settings
         self.identities: dict[str, dict[str, object]] = {}
         self.numbers = itertools.count(1)
 
@@ -106,6 +116,9 @@ class _Aws:
     def heal(self) -> None:
         """Nothing was planned."""
 
+    def condition(self, field: str, value: str) -> str:
+        return f"{REPORTED}.{field}:{value}"
+
 
 class AwsSimulatorCloud(_Aws):
     """The simulator of this project; also an account whose holder means harm."""
@@ -127,6 +140,8 @@ class AwsSimulatorCloud(_Aws):
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.simulator = AwsSimulator(folder / "simulator", region=REGION).start()
         super().__init__(self.simulator.environment(), self.simulator.role_arn, monkeypatch)
+        self.iot.update_indexing_configuration(thingIndexingConfiguration=INDEXED)
+        self.by_bucket = AwsFleet("factory", msgspec.structs.replace(self.fleet_settings, by_bucket=True))
 
     def add_device(self, device: str) -> None:
         identity = self.simulator.add_thing(device)
@@ -163,6 +178,30 @@ class AwsSimulatorCloud(_Aws):
     def end(self, device: str, offer: str) -> End:
         (execution,) = [each for each in self.simulator.executions(offer) if each.thing == device]
         return End(execution.details.get("outcome", ""), execution.details.get("code", ""))
+
+    def populate(self, reported: Mapping[str, Mapping[str, object]]) -> None:
+        self.simulator.populate(reported)
+
+    @contextmanager
+    def calls(self) -> Iterator[list[str]]:
+        made: list[str] = []
+        send = URLLib3Session.send
+
+        def counted(session, request):
+            made.append(f"{request.method} {urlsplit(request.url).path}")
+            return send(session, request)
+
+        with patch.object(URLLib3Session, "send", counted):
+            yield made
+
+    def pass_minute(self) -> None:
+        self.simulator.clock.advance(61)
+
+    def fetched(self, package: Package) -> int:  # noqa: ARG002 - only artifacts are fetched here
+        return self.simulator.bytes_sent
+
+    def native(self, offer: str) -> str:
+        return offer
 
     def stop(self) -> None:
         self.simulator.stop()

@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import itertools
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
 
+import msgspec
 import pytest
+import requests
 
 from adapters.azure.cloud import AzureFleet
 from adapters.azure.device import AzureChannel, open_channel
@@ -19,6 +25,7 @@ from adapters.azure.formats.import_manifest import File, ImportManifest, Step, r
 from adapters.azure.simulator.simulator import AzureSimulator
 from adapters.azure.wire import HANDLER, RELEASE_FILE, ROOTS_FILE, UpdateId, render_roots
 from adapters.simulation.faults import Effect
+from adapters.simulation.http import QuietHandler
 from bridge.fleet import Fleet
 from tests.conformance.cloud import End, Trouble
 from tests.releases import MODEL, Package
@@ -46,6 +53,8 @@ TROUBLES = {
 }
 """Operations of the simulator, and what happens to them."""
 ARTIFACTS = "*.zst"
+LOOKS = ("GET /jobs/v2/", "GET /deviceUpdate/")
+"""Calls that ask whether Azure has come so far."""
 SPOILED_AT = 1000
 
 
@@ -62,10 +71,13 @@ class AzureSimulatorCloud:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.simulator = AzureSimulator(folder / "simulator").start()
         self.simulator.throttle.per_minute.clear()  # a suite is busier than an operator
+        now = self.simulator.clock.now
+        monkeypatch.setattr(QuietHandler, "date_time_string", lambda *_: formatdate(now(), usegmt=True))
         for name, value in self.simulator.environment().items():
             monkeypatch.setenv(name, value)
         self._fleet = AzureFleet("factory", self._fleet_settings())
         self.fleet: Fleet = self._fleet
+        self.by_bucket: Fleet = AzureFleet("factory", msgspec.structs.replace(self._fleet_settings(), by_bucket=True))
         self.identities: dict[str, dict[str, object]] = {}
         self.folder = folder
         self.numbers = itertools.count(1)
@@ -85,10 +97,44 @@ class AzureSimulatorCloud:
             "root_key_package_file": str(self.folder / f"{device}-root-keys.json"),
             "allow_http": True,
         }
+        self._come_online(device, {})
+
+    def populate(self, reported: Mapping[str, Mapping[str, object]]) -> None:
+        for device, state in reported.items():
+            self.simulator.hub.add_device(device, certificate_cn=device)
+            self._come_online(device, {"otabridge": dict(state)})
+
+    def condition(self, field: str, value: str) -> str:
+        return f"properties.reported.otabridge.{field} = '{value}'"
+
+    @contextmanager
+    def calls(self) -> Iterator[list[str]]:
+        made: list[str] = []
+        really = requests.Session.request
+
+        def counted(session, method, url, **options):
+            made.append(f"{method} {urlsplit(url).path}")
+            return really(session, method, url, **options)
+
+        with patch.object(requests.Session, "request", counted):
+            yield made
+        made[:] = [call for call in made if not call.startswith(LOOKS) and not call.endswith("/token")]
+
+    def pass_minute(self) -> None:
+        self.simulator.clock.advance(61)
+
+    def fetched(self, package: Package) -> int:
+        return self.simulator.bytes_sent_by_name().get(package.artifact.name, 0)
+
+    def native(self, offer: str) -> str:
+        return f"{offer}/{offer}"
+
+    def _come_online(self, device: str, own: Mapping[str, object]) -> None:
+        """As an agent that connects for the first time, and hangs up."""
         about = {"manufacturer": MANUFACTURER, "model": MODEL, "contractModelId": CONTRACT, "aduVer": "DU;agent/0"}
         agent = {"deviceProperties": about, "compatPropertyNames": "manufacturer,model"}
         self.simulator.hub.set_connected(device, connected=True, model_id=MODEL_ID)
-        self.simulator.hub.report(device, {"deviceUpdate": {"__t": "c", "agent": agent}})
+        self.simulator.hub.report(device, {"deviceUpdate": {"__t": "c", "agent": agent}, **own})
         self.simulator.hub.set_connected(device, connected=False)
 
     def add_group(self, group: str, devices: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -65,6 +66,13 @@ class Cloud(Protocol):
     def fleet(self) -> Fleet:
         """The fleet under test."""
 
+    @property
+    def by_bucket(self) -> Fleet | None:
+        """The same devices as a fleet that selects by bucket; None where the cloud under test cannot."""
+
+    def condition(self, field: str, value: str) -> str:
+        """In the cloud's own query language: a device reports `value` in `field` of its state."""
+
     def add_device(self, device: str) -> None:
         """Register a device."""
 
@@ -91,6 +99,25 @@ class Cloud(Protocol):
 
     def stop(self) -> None:
         """End everything that was started."""
+
+
+class Simulated(Protocol):
+    """What only a simulator can show."""
+
+    def populate(self, reported: Mapping[str, Mapping[str, object]]) -> None:
+        """Register many devices that never connect, each with what it reports of itself."""
+
+    def calls(self) -> AbstractContextManager[list[str]]:
+        """The calls of the cloud's API within the block; not those that ask again whether the cloud is done."""
+
+    def pass_minute(self) -> None:
+        """By the cloud's clock."""
+
+    def fetched(self, package: Package) -> int:
+        """Bytes of the artifact that devices have ever been sent."""
+
+    def native(self, offer: str) -> str:
+        """The cloud's own name of what `Account.offer` made."""
 
 
 class Account(Protocol):

@@ -8,14 +8,17 @@ import secrets
 import signal
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.channel import Channel
 from bridge.fleet import StageOrder
+from bridge.release.bucket import Buckets, bucket
 from tests.conformance.bench import Bench
 from tests.conformance.cloud import CLOUDS, LIVE, RUN, Cloud
+from tests.conformance.staged import Staged, state_of
 from tests.releases import Package, ReleaseKit
 
 SDK_LEAK = pytest.mark.filterwarnings("ignore:unclosed <s(ocket|sl):ResourceWarning")
@@ -117,6 +120,7 @@ def package(kit, cloud, tmp_path_factory) -> Package:
 
 
 _names = itertools.count(1)
+_buckets: set[int] = set()
 
 
 @pytest.fixture
@@ -127,11 +131,19 @@ def key() -> str:
 
 @pytest.fixture
 def devices(cloud) -> tuple[str, ...]:
-    """Three devices of this test alone."""
-    names = tuple(f"device-{RUN}-{next(_names)}" for _ in range(3))
-    for name in names:
-        cloud.add_device(name)
-    return names
+    """Three devices of this test alone, each in a bucket of its own."""
+    return tuple(add_devices(cloud, 3))
+
+
+def add_devices(cloud: Cloud, count: int) -> Iterator[str]:
+    """Registers new devices, no two of the run in one bucket."""
+    while count:
+        name = f"device-{RUN}-{next(_names)}"
+        if bucket(name) not in _buckets:
+            _buckets.add(bucket(name))
+            cloud.add_device(name)
+            yield name
+            count -= 1
 
 
 @pytest.fixture
@@ -172,3 +184,16 @@ def bench(cloud, device, tmp_path) -> Bench:
 def order(kit, package, key, devices) -> StageOrder:
     """The release for all three devices."""
     return StageOrder(key, package.document, kit.later_roots, devices, timeout_minutes=30, comment="first stage")
+
+
+@pytest.fixture(params=["names", "buckets"])
+def staged(request, cloud, order, key, line) -> Staged:
+    """The order for the three devices: by their names; and by their buckets, in a fleet that selects by those."""
+    if request.param == "names":
+        return Staged(cloud.fleet, order)
+    if cloud.by_bucket is None:
+        pytest.skip("devices cannot be selected by bucket here")
+    for device in order.devices:
+        line(device).state(state_of(key))
+    placed = tuple(Buckets(bucket(device), bucket(device)) for device in order.devices)
+    return Staged(cloud.by_bucket, replace(order, devices=(), buckets=placed, models=(key,), size=3))

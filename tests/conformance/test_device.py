@@ -10,8 +10,10 @@ import pytest
 
 from agent import wiring
 from agent.slots import Slot
+from bridge.fleet import StageOrder
 from tests.conformance.bench import OLD, Bench
 from tests.conformance.cloud import SIMULATED, Account, Cloud, End, Trouble
+from tests.conformance.staged import until_taken
 from tests.releases import Package
 
 CLOUDS = SIMULATED
@@ -53,6 +55,31 @@ def test_a_release_is_installed_proved_and_reported(site):
 
     assert site.update(package) == End("installed", "")
     assert_runs(site, package)
+
+
+def test_an_order_made_again_is_answered_without_a_download(site, kit_of_bench):
+    """A stage that was paused and goes on: the device has the release already, and says so at once."""
+    package, stages = kit_of_bench
+    for key in stages:
+        order = StageOrder(key, package.document, (), (site.device,), timeout_minutes=30)
+        until_taken(lambda order=order: site.cloud.fleet.start(order))
+        before = site.cloud.fetched(package)
+        site.bench.run_to_end()
+        assert site.cloud.fleet.tally(key).installed == 1
+        until_taken(lambda key=key: site.cloud.fleet.stop(key, "paused"))
+
+    assert site.cloud.fetched(package) == before
+    assert_runs(site, package)
+
+
+@pytest.fixture
+def kit_of_bench(site, key, tmp_path) -> tuple[Package, tuple[str, str]]:
+    """The owner's next release, which the fleet holds, and the keys of two orders."""
+    package = site.bench.package(2)
+    source = tmp_path / "published"
+    source.write_bytes(package.files[package.artifact.name])
+    site.cloud.fleet.put_artifact(package.artifact, source, lambda _: None)
+    return package, (key, f"{key}-2")
 
 
 def test_an_unhealthy_release_falls_back_and_is_reported_so(site):

@@ -7,10 +7,14 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from bridge.fleet import FleetError, LimitError
+from bridge.fleet import EVERYTHING, Census, Device, FleetError, LimitError
+from bridge.planning.planned import FEATURES
+from bridge.release.bucket import Buckets, bucket
 from bridge.release.report import Outcome, Report
+from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
 from tests.conformance.cloud import WAIT
+from tests.conformance.staged import state_of
 from tests.releases import sha256
 
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
@@ -18,7 +22,7 @@ INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
 
 def test_a_fleet_names_every_device_once(cloud, devices):
     """Whatever the cloud's page size."""
-    found = list(cloud.fleet.devices(None))
+    found = ids(cloud.fleet, EVERYTHING)
 
     assert set(devices) <= set(found)
     assert len(found) == len(set(found))
@@ -28,7 +32,68 @@ def test_a_group_narrows_the_fleet(cloud, key, devices):
     """Only the members of the cloud's own group."""
     cloud.add_group(key, devices[:2])
 
-    assert sorted(cloud.fleet.devices(key)) == sorted(devices[:2])
+    assert sorted(ids(cloud.fleet, FleetPart("factory", group=key))) == sorted(devices[:2])
+
+
+def test_a_list_narrows_the_fleet(cloud, devices):
+    """Only the devices that a person named, and a census counts as many."""
+    part = FleetPart("factory", devices=devices[:2])
+
+    assert sorted(ids(cloud.fleet, part)) == sorted(devices[:2])
+    assert sum(cloud.fleet.census(part).models.values()) == 2
+
+
+def test_buckets_divide_the_fleet(cloud, key, devices):
+    """Every device is in one of two halves, by the same number in every cloud."""
+    cloud.add_group(key, devices)
+    part = FleetPart("factory", group=key)
+
+    halves = [ids(cloud.fleet, part, (half,)) for half in (Buckets(0, 4999), Buckets(5000, 9999))]
+
+    assert sorted(halves[0]) == sorted(device for device in devices if bucket(device) < 5000)
+    assert sorted((*halves[0], *halves[1])) == sorted(devices)
+
+
+def test_a_condition_narrows_the_fleet(cloud, key, line, devices):
+    """In the cloud's own language, over what devices report; the census counts by the model that they report."""
+    if cloud.by_bucket is None:
+        pytest.skip("nothing that devices report is indexed here")
+    for device, model in zip(devices, (key, key, f"{key}-other"), strict=True):
+        line(device).state(state_of(model))
+    part = FleetPart("factory", query=cloud.condition("model", key))
+
+    for fleet in (cloud.fleet, cloud.by_bucket):
+        assert set(fleet.devices(part)) == {Device(device, key) for device in devices[:2]}
+        assert fleet.census(part) == Census({key: 2})
+
+
+def test_a_census_by_bucket_lists_nobody(cloud, key, line, devices):
+    """It counts by model, in buckets or all; who reports no bucket is told apart."""
+    if cloud.by_bucket is None:
+        pytest.skip("devices cannot be selected by bucket here")
+    cloud.add_group(key, devices)
+    for device, model in zip(devices, (key, f"{key}-other"), strict=False):
+        line(device).state(state_of(model))
+    part, first = FleetPart("factory", group=key), bucket(devices[0])
+
+    assert cloud.by_bucket.census(part) == Census({key: 1, f"{key}-other": 1}, unplaced=1)
+    assert cloud.by_bucket.census(part, models=(key,)).models == {key: 1}
+    assert cloud.by_bucket.census(part, (Buckets(first, first),)).models == {key: 1}
+    assert ids(cloud.by_bucket, part, (Buckets(first, first),)) == [devices[0]]
+
+
+def test_a_fleet_tells_how_it_gives_each_feature(cloud):
+    """The same words in every cloud, each once and with a note."""
+    facts = cloud.fleet.facts()
+
+    assert tuple(feature.name for feature in facts.features) == FEATURES
+    assert all(feature.note for feature in facts.features)
+    assert facts.cloud == cloud.name
+
+
+def ids(fleet, part, buckets=()):
+    """The ids of a part's devices."""
+    return [device.id for device in fleet.devices(part, buckets)]
 
 
 def test_an_artifact_is_put_once(cloud, tmp_path, kit, key):

@@ -9,7 +9,7 @@ import msgspec
 
 from adapters.aws.simulator import rules
 from adapters.aws.simulator.engine import Engine
-from adapters.aws.simulator.errors import Refusal, ServiceError, invalid, not_found
+from adapters.aws.simulator.errors import AlreadyExists, Refusal, ServiceError, invalid, not_found
 from adapters.aws.simulator.model import Execution, ExecutionStatus, Job, JobStatus
 from adapters.aws.simulator.request import (
     MAX_TARGETS,
@@ -22,15 +22,6 @@ from adapters.aws.simulator.request import (
     check_job_id,
 )
 from adapters.aws.simulator.shapes import Json
-
-
-class JobExists(ServiceError):
-    """ResourceAlreadyExistsException with the resource it names."""
-
-    def __init__(self, job: Job) -> None:
-        super().__init__(Refusal.ALREADY_EXISTS, f"Job {job.job_id} already exists")
-        self.job_id = job.job_id
-        self.arn = job.arn
 
 
 class Place(NamedTuple):
@@ -61,7 +52,8 @@ class ControlPlane:
         check_job_id(job_id)
         with self._engine.transaction() as now:
             if job_id in self._engine.store.jobs:
-                raise JobExists(self._engine.store.jobs[job_id])
+                held = self._engine.store.jobs[job_id]
+                raise AlreadyExists(f"Job {job_id} already exists", job_id, held.arn)
             rules.check_request(request, now)
             self._check_targets(request.targets)
             document = rules.check_document(self._document(request), request)

@@ -17,7 +17,7 @@ from adapters.aws.simulator.engine import Engine
 from adapters.aws.simulator.errors import Refusal, ServiceError
 from adapters.aws.simulator.model import Execution
 from adapters.aws.simulator.request import Describe, StartNext, Update, parse
-from adapters.aws.simulator.shadows import Shadows, shadow_call
+from adapters.aws.simulator.shadows import ShadowCall, Shadows, shadow_call
 from adapters.aws.simulator.shapes import Json, device_execution, device_summary, execution_state
 from adapters.simulation.clock import VirtualClock
 from adapters.simulation.faults import Effect, Fault, Faults
@@ -108,6 +108,14 @@ class DeviceTopics:
         self._notify("Notify", thing, "notify", _notification(pending, now))
         if front_changed:
             self._notify("NotifyNext", thing, "notify-next", self._next(pending, now))
+
+    # --- shadows.ShadowListener
+
+    def shadow_changed(self, call: ShadowCall, topic: str, body: Json) -> None:
+        """Send `update/documents` or `update/delta` to the thing, if it listens."""
+        name = f"/name/{call.name}" if call.name else ""
+        place = f"$aws/things/{call.thing}/shadow{name}/update/{topic}"
+        self._send(call.thing, place, {**body, "timestamp": int(self._clock.now())}, subscribed_only=True)
 
     # --- inside
 

@@ -29,6 +29,13 @@ class Refusal(Enum):
     INTERNAL = Names(500, "InternalFailureException", "InternalError")
     INVALID_TOPIC = Names(400, "InvalidRequestException", "InvalidTopic")
     INVALID_JSON = Names(400, "InvalidRequestException", "InvalidJson")
+    # Device shadows over HTTP; over MQTT they answer with a number.
+    CONFLICT = Names(409, "ConflictException", "InvalidRequest")
+    TOO_LARGE = Names(413, "RequestEntityTooLargeException", "InvalidRequest")
+    # Fleet indexing and dynamic groups, which devices never ask.
+    INVALID_QUERY = Names(400, "InvalidQueryException", "InvalidRequest")
+    INVALID_AGGREGATION = Names(400, "InvalidAggregationException", "InvalidRequest")
+    LIMIT_EXCEEDED = Names(410, "LimitExceededException", "InvalidRequest")
 
 
 class ServiceError(Exception):
@@ -39,6 +46,15 @@ class ServiceError(Exception):
         self.refusal = refusal
         self.message = message
         self.execution = execution
+
+
+class AlreadyExists(ServiceError):
+    """ResourceAlreadyExistsException with the resource that it names."""
+
+    def __init__(self, message: str, name: str, arn: str) -> None:
+        super().__init__(Refusal.ALREADY_EXISTS, message)
+        self.name = name
+        self.arn = arn
 
 
 def invalid(message: str) -> ServiceError:

@@ -13,18 +13,19 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
 from adapters.aws.simulator import sigv4
-from adapters.aws.simulator.control import JobExists
 from adapters.aws.simulator.engine import Engine
-from adapters.aws.simulator.errors import Refusal, ServiceError
+from adapters.aws.simulator.errors import AlreadyExists, Refusal, ServiceError
+from adapters.aws.simulator.index_routes import IndexRoutes
 from adapters.aws.simulator.objects import ObjectStore, place_of, s3_error
 from adapters.aws.simulator.registry import Registry
+from adapters.aws.simulator.rest import Operation
 from adapters.aws.simulator.routes import (
     CONTROL_ROUTES,
     DATA_ROUTES,
     ControlRoutes,
     DataRoutes,
-    Operation,
 )
+from adapters.aws.simulator.shadow_routes import SHADOW_ROUTES, ShadowRoutes
 from adapters.aws.simulator.shapes import Json
 from adapters.simulation.clock import VirtualClock
 from adapters.simulation.faults import Effect, Fault, Faults
@@ -44,6 +45,8 @@ class Front:
         account: str,
         engine: Engine,
         control: ControlRoutes,
+        index: IndexRoutes,
+        shadows: ShadowRoutes,
         data: DataRoutes,
         objects: ObjectStore,
         registry: Registry,
@@ -59,8 +62,9 @@ class Front:
         self._clock = clock
         self._keys = keys
         self._jobs: dict[str, tuple[Map, dict[str, Operation]]] = {
-            "iot": (CONTROL_ROUTES, control.operations),
+            "iot": (CONTROL_ROUTES, {**control.operations, **index.operations}),
             "iot-jobs-data": (DATA_ROUTES, data.operations),
+            "iotdata": (SHADOW_ROUTES, shadows.operations),
         }
         self._moto = DomainDispatcherApplication(create_backend_app)
 
@@ -86,12 +90,14 @@ class Front:
         except HTTPException:
             return None
         request.max_content_length = _MAX_JOBS_BODY
-        fault = self._faults.take(name, names.get("thing") or names.get("job", ""))
+        fault = self._faults.take(name, names.get("thing") or names.get("job") or names.get("group", ""))
         try:
             _before(fault)
             answer = operations[name](request, names)
         except ServiceError as error:
             return _refusal(error)
+        if answer is None:
+            return None
         _after(fault)
         return Response(json.dumps(answer), content_type="application/json")
 
@@ -172,8 +178,8 @@ def _download_fault(fault: Fault | None) -> Response | None:
 def _refusal(error: ServiceError) -> Response:
     names = error.refusal.value
     body: Json = {"message": error.message}
-    if isinstance(error, JobExists):
-        body |= {"resourceId": error.job_id, "resourceArn": error.arn}
+    if isinstance(error, AlreadyExists):
+        body |= {"resourceId": error.name, "resourceArn": error.arn}
     response = Response(json.dumps(body), names.status, content_type="application/json")
     response.headers["x-amzn-ErrorType"] = names.rest
     return response

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import cast
 
 from moto.core.base_backend import BackendDict
-from moto.iot.models import IoTBackend, iot_backends
+from moto.iot.models import FakeThing, FakeThingGroup, IoTBackend, iot_backends
+from moto.iotdata.models import FakeShadow
 
 from adapters.aws.simulator.control import Place
 
@@ -45,6 +47,33 @@ class Registry:
             backend.create_thing(thing, "", {"attributes": attributes})
             registered = backend.register_certificate_without_ca(certificate, "ACTIVE")
             backend.attach_thing_principal(thing, registered.arn)
+
+    def populate(self, shadows: Mapping[str, Mapping[str, object]], name: str) -> None:
+        """Register things without certificates, each with what its shadow `name` reports."""
+        with self.lock:
+            for thing, reported in shadows.items():
+                made = self._backend().create_thing(thing, "", None)
+                made.thing_shadows[name] = FakeShadow(None, dict(reported), None, 1)  # type: ignore[arg-type]  # moto's stubs say text
+
+    def all(self) -> Collection[FakeThing]:
+        """Every thing as moto keeps it. Called with the lock held."""
+        return cast("Collection[FakeThing]", self._backend().things.values())
+
+    def groups(self) -> Collection[FakeThingGroup]:
+        """Every thing group as moto keeps it. Called with the lock held."""
+        return tuple(self._backend().thing_groups.values())
+
+    def group(self, name: str) -> FakeThingGroup | None:
+        """The thing group with this name."""
+        return self._backend().thing_groups.get(self._place.arn(_GROUP, name))
+
+    def put_group(self, group: FakeThingGroup) -> None:
+        """Add a group that moto does not know how to make. Called with the lock held."""
+        self._backend().thing_groups[group.arn] = group
+
+    def drop_group(self, group: FakeThingGroup) -> None:
+        """Forget a group. Called with the lock held."""
+        del self._backend().thing_groups[group.arn]
 
     @contextmanager
     def stale_membership(self, group: str) -> Iterator[None]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request
@@ -12,7 +10,8 @@ from werkzeug.wrappers import Request
 from adapters.aws.simulator.control import ControlPlane, Place, created
 from adapters.aws.simulator.device_plane import NEXT, DevicePlane
 from adapters.aws.simulator.engine import Engine
-from adapters.aws.simulator.errors import Refusal, ServiceError, invalid, not_found
+from adapters.aws.simulator.errors import invalid, not_found
+from adapters.aws.simulator.index_routes import INDEX_RULES
 from adapters.aws.simulator.model import Execution, ExecutionStatus, Job, JobStatus
 from adapters.aws.simulator.request import (
     Describe,
@@ -25,6 +24,7 @@ from adapters.aws.simulator.request import (
     Update,
     parse,
 )
+from adapters.aws.simulator.rest import Names, Operation, body_of, choice, flag, number, page
 from adapters.aws.simulator.shapes import (
     Json,
     control_execution,
@@ -32,10 +32,6 @@ from adapters.aws.simulator.shapes import (
     job_description,
     job_summary,
 )
-
-_MAX_PAGE = 250
-Names = Mapping[str, str]
-Operation = Callable[[Request, Names], Json]
 
 CONTROL_ROUTES = Map(
     [
@@ -56,7 +52,7 @@ CONTROL_ROUTES = Map(
             methods=["DELETE"],
             endpoint="DeleteJobExecution",
         ),
-        Rule("/dynamic-thing-groups/<group>", methods=["POST"], endpoint="CreateDynamicThingGroup"),
+        *INDEX_RULES,
     ]
 )
 DATA_ROUTES = Map(
@@ -90,11 +86,10 @@ class ControlRoutes:
             "DescribeJobExecution": self._describe_execution,
             "CancelJobExecution": self._cancel_execution,
             "DeleteJobExecution": _not_played("DeleteJobExecution; delete the whole job"),
-            "CreateDynamicThingGroup": _not_played("CreateDynamicThingGroup; use a static thing group"),
         }
 
     def _create_job(self, request: Request, names: Names) -> Json:
-        body = _body(request)
+        body = body_of(request)
         return created(self._plane.create_job(names["job"], parse(body, JobRequest)))
 
     def _describe_job(self, _request: Request, names: Names) -> Json:
@@ -105,19 +100,19 @@ class ControlRoutes:
             return shape if source is None else {**shape, "documentSource": source}
 
     def _update_job(self, request: Request, names: Names) -> Json:
-        self._plane.update_job(names["job"], parse(_body(request), JobUpdate))
+        self._plane.update_job(names["job"], parse(body_of(request), JobUpdate))
         return {}
 
     def _delete_job(self, request: Request, names: Names) -> Json:
-        self._plane.delete_job(names["job"], force=_flag(request, "force"))
+        self._plane.delete_job(names["job"], force=flag(request, "force"))
         return {}
 
     def _cancel_job(self, request: Request, names: Names) -> Json:
-        cancel = parse(_body(request), JobCancel)
-        return created(self._plane.cancel_job(names["job"], cancel, force=_flag(request, "force")))
+        cancel = parse(body_of(request), JobCancel)
+        return created(self._plane.cancel_job(names["job"], cancel, force=flag(request, "force")))
 
     def _associate(self, request: Request, names: Names) -> Json:
-        return created(self._plane.associate(names["job"], parse(_body(request), JobTargets)))
+        return created(self._plane.associate(names["job"], parse(body_of(request), JobTargets)))
 
     def _get_document(self, _request: Request, names: Names) -> Json:
         # Placeholders are not filled on the control plane.
@@ -125,7 +120,7 @@ class ControlRoutes:
             return {"document": self._engine.store.job(names["job"]).document}
 
     def _list_jobs(self, request: Request, _names: Names) -> Json:
-        status = _choice(request, "status", JobStatus)
+        status = choice(request, "status", JobStatus)
         selection = request.args.get("targetSelection")
         group = request.args.get("thingGroupName")
         arn = self._place.arn("thinggroup", group) if group else None
@@ -138,18 +133,18 @@ class ControlRoutes:
                 and _has_target(job, arn)
             ]
             found.sort(key=lambda job: job.created_at, reverse=True)
-            return _page(request, "jobs", [job_summary(job) for job in found])
+            return page(request, "jobs", [job_summary(job) for job in found])
 
     def _executions_of_job(self, request: Request, names: Names) -> Json:
-        status = _choice(request, "status", ExecutionStatus)
+        status = choice(request, "status", ExecutionStatus)
         with self._engine.transaction():
             job = self._engine.store.job(names["job"])
             found = [each for each in job.executions() if status in (None, each.status)]
             found.sort(key=lambda each: each.updated_at, reverse=True)
-            return _page(request, "executionSummaries", [self._of_job(each) for each in found])
+            return page(request, "executionSummaries", [self._of_job(each) for each in found])
 
     def _executions_of_thing(self, request: Request, names: Names) -> Json:
-        status = _choice(request, "status", ExecutionStatus)
+        status = choice(request, "status", ExecutionStatus)
         job_id = request.args.get("jobId")
         with self._engine.transaction():
             self._known(names["thing"])
@@ -158,18 +153,18 @@ class ControlRoutes:
                 for each in self._engine.store.of_thing(names["thing"])
                 if status in (None, each.status) and job_id in (None, each.job.job_id)
             ]
-            return _page(request, "executionSummaries", found)
+            return page(request, "executionSummaries", found)
 
     def _describe_execution(self, request: Request, names: Names) -> Json:
-        number = _number(request, "executionNumber")
+        wanted = number(request, "executionNumber")
         with self._engine.transaction() as now:
-            execution = self._engine.store.execution(names["job"], names["thing"], number)
+            execution = self._engine.store.execution(names["job"], names["thing"], wanted)
             arn = self._place.arn("thing", names["thing"])
             return {"execution": control_execution(execution, arn, now)}
 
     def _cancel_execution(self, request: Request, names: Names) -> Json:
-        cancel = parse(_body(request), ExecutionCancel)
-        force = _flag(request, "force")
+        cancel = parse(body_of(request), ExecutionCancel)
+        force = flag(request, "force")
         self._plane.cancel_execution(names["job"], names["thing"], cancel, force=force)
         return {}
 
@@ -201,37 +196,21 @@ class DataRoutes:
         return {"inProgressJobs": pending.in_progress, "queuedJobs": pending.queued}
 
     def _start_next(self, request: Request, names: Names) -> Json:
-        start = parse(_body(request), StartNext)
+        start = parse(body_of(request), StartNext)
         return _with_execution(names["thing"], self._plane.start_next(names["thing"], start))
 
     def _describe(self, request: Request, names: Names) -> Json:
         wish = Describe(
-            _number(request, "executionNumber"),
+            number(request, "executionNumber"),
             request.args.get("includeJobDocument", "true") != "false",
         )
         job_id = names.get("job", NEXT)
         return _with_execution(names["thing"], self._plane.describe(names["thing"], job_id, wish))
 
     def _update(self, request: Request, names: Names) -> Json:
-        update = parse(_body(request), Update)
+        update = parse(body_of(request), Update)
         answer = self._plane.update(names["thing"], names["job"], update)
         return _with_text_document(answer)
-
-
-class Page(NamedTuple):
-    """Where a page starts and how long it is."""
-
-    start: int
-    size: int
-
-
-def _page(request: Request, member: str, items: list[Json]) -> Json:
-    page = Page(_number(request, "nextToken") or 0, _number(request, "maxResults") or _MAX_PAGE)
-    if not 1 <= page.size <= _MAX_PAGE:
-        raise invalid(f"maxResults must be 1 to {_MAX_PAGE}")
-    stop = page.start + page.size
-    shape: Json = {member: items[page.start : stop]}
-    return {**shape, "nextToken": str(stop)} if stop < len(items) else shape
 
 
 def _not_played(what: str) -> Operation:
@@ -246,33 +225,6 @@ def _not_played(what: str) -> Operation:
 def _has_target(job: Job, arn: str | None) -> bool:
     # The group filter leaves SCHEDULED jobs out (aws/aws-cli#8924).
     return arn is None or (arn in job.targets and job.status is not JobStatus.SCHEDULED)
-
-
-def _body(request: Request) -> object:
-    try:
-        return json.loads(request.get_data() or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise ServiceError(Refusal.INVALID_JSON, "The request body is not JSON") from error
-
-
-def _flag(request: Request, name: str) -> bool:
-    return request.args.get(name, "false") == "true"
-
-
-def _number(request: Request, name: str) -> int | None:
-    text = request.args.get(name)
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise invalid(f"Invalid {name}: '{text}'")
-    return int(text)
-
-
-def _choice(request: Request, name: str, kind: type[JobStatus | ExecutionStatus]) -> str | None:
-    text = request.args.get(name)
-    if text is not None and text not in kind.__members__:
-        raise invalid(f"1 validation error detected: Value '{text}' at '{name}' is not known")
-    return text
 
 
 def _with_execution(thing: str, execution: Json | None) -> Json:

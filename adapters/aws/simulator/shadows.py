@@ -1,9 +1,14 @@
-"""Device shadows over MQTT, classic and named, on the documents that moto keeps."""
+"""Device shadows, classic and named, on the documents that moto keeps; what MQTT and HTTP have in common.
+
+Developer guide, "Device Shadow service documents": an update merges, null removes, each field's metadata tells when it
+was last given, and what is desired but not reported is the delta.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 from moto.core.exceptions import JsonRESTError
 from moto.iotdata.models import FakeShadow, IoTDataPlaneBackend, iotdata_backends
@@ -43,12 +48,25 @@ def shadow_call(thing: str, levels: list[str]) -> ShadowCall | None:
     return None
 
 
+class ShadowListener(Protocol):
+    """Who tells things about their shadows."""
+
+    def shadow_changed(self, call: ShadowCall, topic: str, body: Json) -> None:
+        """The shadow was updated; `topic` is `documents` or `delta`."""
+        ...
+
+
 class Shadows:
-    """The shadow service of one account and region, as devices see it."""
+    """The shadow service of one account and region."""
 
     def __init__(self, registry: Registry, place: Place) -> None:
         self._registry = registry
         self._place = place
+        self._listener: ShadowListener | None = None
+
+    def listen(self, listener: ShadowListener) -> None:
+        """Tell `listener` about updates from now on."""
+        self._listener = listener
 
     def answer(self, call: ShadowCall, payload: bytes) -> tuple[str, Json]:
         """The verdict, `accepted` or `rejected`, and its body."""
@@ -69,7 +87,10 @@ class Shadows:
         current = self._current(call)
         if call.verb == "update":
             _check_update(body, current)
+            before = _document(current)
             made = backend.update_thing_shadow(call.thing, json.dumps(body), call.name)
+            _keep_times(current, made)
+            self._announce(call, before, made)
             return dict(made.to_response_dict())
         if current is None:
             raise ShadowRefusal(404, f"No shadow exists with name: '{call.name or call.thing}'")
@@ -78,12 +99,48 @@ class Shadows:
         backend.delete_thing_shadow(call.thing, call.name)
         return {"version": current.version, "timestamp": current.timestamp}
 
+    def _announce(self, call: ShadowCall, before: Json, made: FakeShadow) -> None:
+        if self._listener is None:
+            return
+        documents: Json = {"previous": before, "current": _document(made)}
+        self._listener.shadow_changed(call, "documents", documents)
+        delta = made.to_dict()["state"].get("delta")
+        if delta:
+            times = {name: (made.metadata_desired or {}).get(name) for name in delta}
+            self._listener.shadow_changed(call, "delta", {"version": made.version, "state": delta, "metadata": times})
+
     def _current(self, call: ShadowCall) -> FakeShadow | None:
         shadow = self._backend().iot_backend.describe_thing(call.thing).thing_shadows.get(call.name)
         return None if shadow is None or shadow.deleted else shadow
 
     def _backend(self) -> IoTDataPlaneBackend:
         return iotdata_backends[self._place.account][self._place.region]
+
+
+def _document(shadow: FakeShadow | None) -> Json:
+    """What the messages about changes show of a shadow."""
+    if shadow is None:
+        return {"state": {}, "metadata": {}, "version": 0}
+    shown = shadow.to_dict(include_delta=False)
+    return {name: shown[name] for name in ("state", "metadata", "version")}
+
+
+def _keep_times(before: FakeShadow | None, made: FakeShadow) -> None:
+    """moto stamps every field anew; the service only those that the update gave."""
+    given = (made.requested_payload or {}).get("state") or {}
+    if before is None:
+        return
+    made.metadata_reported = _merged(made.metadata_reported, before.metadata_reported, given.get("reported"))
+    made.metadata_desired = _merged(made.metadata_desired, before.metadata_desired, given.get("desired"))
+
+
+def _merged(now: object, before: object, given: object) -> object:
+    """The stamps of `now` for what was given, those of `before` for the rest."""
+    if not isinstance(given, Mapping):
+        return now if given is not None or before is None else before
+    if not isinstance(now, Mapping) or not isinstance(before, Mapping):
+        return now
+    return {name: _merged(stamp, before.get(name), given.get(name)) for name, stamp in now.items()}
 
 
 def _body(payload: bytes) -> Json:

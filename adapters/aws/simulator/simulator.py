@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import ssl
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -13,19 +11,23 @@ from typing import TYPE_CHECKING, Literal, Self, overload
 
 import boto3
 from botocore.client import BaseClient
-from botocore.config import Config
 
 from adapters.aws.simulator.control import ControlPlane, Place
 from adapters.aws.simulator.device_plane import DevicePlane
 from adapters.aws.simulator.device_topics import DeviceTopics
 from adapters.aws.simulator.documents import Documents
+from adapters.aws.simulator.dynamic import DynamicGroups
 from adapters.aws.simulator.engine import Engine
 from adapters.aws.simulator.front import Front
 from adapters.aws.simulator.http import MotoHandler
+from adapters.aws.simulator.index import FleetIndex
+from adapters.aws.simulator.index_routes import IndexRoutes
 from adapters.aws.simulator.objects import ObjectStore
 from adapters.aws.simulator.placeholders import locate
 from adapters.aws.simulator.registry import Registry, claim, release
 from adapters.aws.simulator.routes import ControlRoutes, DataRoutes
+from adapters.aws.simulator.sdk import ACCESS_KEY, SECRET_KEY, make_client
+from adapters.aws.simulator.shadow_routes import ShadowRoutes
 from adapters.aws.simulator.shadows import Shadows
 from adapters.aws.simulator.sigv4 import Credentials
 from adapters.aws.simulator.views import DeviceIdentity, ExecutionView, view
@@ -43,10 +45,7 @@ if TYPE_CHECKING:  # stubs, which only type checkers have
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
-ACCESS_KEY = "otabridge-simulator"
-SECRET_KEY = "not-a-secret"  # noqa: S105 - the simulator's own, good for loopback only
 _PRESIGNER = Credentials("ASIAOTABRIDGESIM", "not-a-secret-either", "simulated-session" * 40)
-_S3_CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "path"})
 _MQTT_LIMITS = Limits(max_packet=128 * 1024, receive_maximum=100, subscriptions=50)  # AWS IoT Core quotas
 _TICK_SECONDS = 0.05
 _SESSION_SECONDS = 3600.0
@@ -87,6 +86,9 @@ class AwsSimulator:
         self._registry = Registry(self._place)
         self._objects = ObjectStore(self.account)
         self._engine = Engine(self.clock, self._registry)
+        self._index = FleetIndex(self._registry, self.connected)
+        self._shadows = Shadows(self._registry, self._place)
+        self._dynamic = DynamicGroups(self._registry, self._index, self._place, self.clock.now)
         pair = self._authority.server()
         plane = DevicePlane(self._engine, self._documents().fill)
         self._http = HttpServer(
@@ -110,6 +112,8 @@ class AwsSimulator:
             account=self.account,
             engine=self._engine,
             control=ControlRoutes(self._engine, control, self._place),
+            index=IndexRoutes(self._index, self._dynamic),
+            shadows=ShadowRoutes(self._shadows),
             data=DataRoutes(plane),
             objects=objects,
             registry=self._registry,
@@ -122,7 +126,7 @@ class AwsSimulator:
         topics = DeviceTopics(
             self._engine,
             plane,
-            Shadows(self._registry, self._place),
+            self._shadows,
             faults=self.faults,
             clock=self.clock,
             knows=self._registry.knows,
@@ -133,6 +137,7 @@ class AwsSimulator:
         )
         topics.attach(server)
         self._engine.listen(topics)
+        self._shadows.listen(topics)
         return server
 
     def start(self) -> Self:
@@ -187,15 +192,7 @@ class AwsSimulator:
 
     def client(self, service: str) -> BaseClient:
         """A boto3 client of this account and region."""
-        with _session_lock:
-            made: BaseClient = _shared_session().client(
-                service,  # type: ignore[call-overload]  # stubs know services by literal name only
-                region_name=self.region,
-                endpoint_url=self.endpoint_url,
-                verify=str(self.ca_file),
-                config=_S3_CONFIG if service == "s3" else None,
-            )
-        return made
+        return make_client(service, self.region, self.endpoint_url, self.ca_file)
 
     def session(self) -> boto3.Session:
         """A new boto3 session with the simulator's credentials and region, but without its endpoint."""
@@ -268,17 +265,16 @@ class AwsSimulator:
         """While the block runs, Jobs sees the group's members as they are now."""
         return self._registry.stale_membership(group)
 
+    def build_groups_after(self, seconds: float) -> None:
+        """How long a new dynamic group is BUILDING, and empty; no time unless told."""
+        self._dynamic.seconds = seconds
+
+    def populate(self, shadows: Mapping[str, Mapping[str, object]], name: str = "otabridge") -> None:
+        """Register many things that never connect, each with what its shadow `name` reports."""
+        self._registry.populate(shadows, name)
+
     def _identity(self, thing: str, pair: KeyPair) -> DeviceIdentity:
         return DeviceIdentity(thing, pair.cert_file, pair.key_file, self.ca_file, self.mqtt_host, self.mqtt_port)
-
-
-_session_lock = threading.Lock()  # making clients of one session is not thread-safe
-
-
-@functools.cache
-def _shared_session() -> boto3.Session:
-    """One session a process: it reads and keeps the large service models."""
-    return boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
 
 
 def _http_tls(pair: KeyPair) -> ssl.SSLContext:

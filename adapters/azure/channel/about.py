@@ -5,13 +5,13 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.channel.telling import merged
 from adapters.azure.formats.component import COMPONENT as AGENT
 from adapters.azure.formats.component import startup_report
+from agent.version import agent_version
 
 COMPONENT = "deviceInformation"
 MAX_TEXT = 64
@@ -23,7 +23,11 @@ CPUS = "/proc/cpuinfo"
 
 def introduction(settings: AzureSettings) -> Mapping[str, object]:
     """The patch of reported properties for the start of a process."""
-    about = {"manufacturer": settings.manufacturer, "model": settings.model, "aduVer": f"otabridge;agent/{_version()}"}
+    about = {
+        "manufacturer": settings.manufacturer,
+        "model": settings.model,
+        "aduVer": f"otabridge;agent/{agent_version() or '0'}",
+    }
     return merged(startup_report(about), {COMPONENT: {"__t": "c", **device_information(settings)}})
 
 
@@ -90,10 +94,3 @@ def _text(root: Path, path: str) -> str:
         return (root / path.lstrip("/")).read_text(errors="replace")
     except OSError:
         return ""
-
-
-def _version() -> str:
-    try:
-        return version("otabridge")
-    except PackageNotFoundError:  # run from its source
-        return "0"

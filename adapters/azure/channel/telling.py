@@ -19,7 +19,7 @@ from adapters.azure.formats.component import (
 from adapters.azure.formats.results import extended, jws_extended
 from adapters.azure.formats.signature import SignatureRefused
 from adapters.azure.formats.update_manifest import parse
-from adapters.azure.wire import Standing, Word, reported_progress, reported_standing, standing_of
+from adapters.azure.wire import COMPONENT, Standing, Word, reported_progress, reported_standing, standing_of
 from bridge.release.errors import FailureCode, OtabridgeError
 from bridge.release.report import MAX_DETAIL, Outcome, Progress, Report
 
@@ -39,6 +39,14 @@ def begun(view: View, goal: Goal) -> Patch:
 def going_on(progress: Progress) -> Patch:
     """A sign of life; Device Update itself knows no progress."""
     return reported_progress(progress)
+
+
+def described(reported: Mapping[str, object], fields: Mapping[str, int | str]) -> Patch:
+    """Those of `fields`, which say what the device is, that a twin with `reported` does not hold so; {} for none."""
+    component = reported.get(COMPONENT)
+    held = component if isinstance(component, Mapping) else {}
+    news = {name: value for name, value in fields.items() if not _same(held.get(name), value)}
+    return {COMPONENT: news} if news else {}
 
 
 def withdrawn(view: View, agent: AgentState) -> Patch:
@@ -113,6 +121,11 @@ def _erase(patch: Patch, path: tuple[str, ...]) -> None:
             return
         patch = held
     patch[last] = None
+
+
+def _same(held: object, value: int | str) -> bool:
+    """JSON's true is Python's 1."""
+    return type(held) is type(value) and held == value
 
 
 def _word(view: View) -> Word | None:

@@ -55,7 +55,8 @@ class Closing:
 
         None where the hub shows nothing: it was never started.
         """
-        size = self._services.twins.count(queries.stage_size(stage))
+        moved = queries.counted(queries.has_moved_on(stage))
+        size = self._services.twins.count(queries.stage_size(stage)) + self._services.twins.count(moved)
         return self._services.orders.create(stage, adopted_record(key, size)) if size else None
 
     def sweep(self, but: str) -> None:
@@ -66,12 +67,19 @@ class Closing:
         stages = [stage for stage in self._services.deployments.stages() if stage != but]
         patience = self._services.patience()
         for stage in random.sample(stages, min(SWEPT, len(stages))):
-            try:
-                self._sweep(stage, patience)
-            except (Waiting, Refused, AzureError, ClientException) as error:
-                _log.info("stage %s cannot be closed yet: %s", stage, error)
+            self._try(stage, patience)
             if patience.is_over:
                 return
+
+    def close_if_ended(self, stage: str) -> None:
+        """Close one order, for which another one waits, as far as that is possible; what hinders is not raised."""
+        self._try(stage, self._services.patience())
+
+    def _try(self, stage: str, patience: Patience) -> None:
+        try:
+            self._sweep(stage, patience)
+        except (Waiting, Refused, AzureError, ClientException) as error:
+            _log.info("stage %s cannot be closed yet: %s", stage, error)
 
     def _sweep(self, stage: str, patience: Patience) -> None:
         """A group whose order is closed came back, or somebody deployed to it: it is cleaned once more."""
@@ -125,6 +133,6 @@ class Closing:
         """Deployment, tags, group; a group that Device Update still sees devices in is left for the next sweep."""
         self._services.deployments.cancel(held.stage)
         self._services.deployments.remove(held.stage)
-        held = self._giving_back.all_of(held, patience)
+        held = self._giving_back.stop_counting(self._giving_back.all_of(held, patience), patience)
         if self._services.deployments.remove_group(held.stage) and held.record.state is not State.CLOSED:
             self._services.orders.change(held, state=State.CLOSED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,17 +15,32 @@ from adapters.azure.fleet.refusals import BAD_REQUEST, CONFLICT, PRECONDITION, R
 from adapters.azure.wire import UpdateId
 from bridge.names import PREFIX
 
+ACTIVE = "Active"
+"""The state of a subgroup's deployment that may still be handed to devices."""
 NOT_YET = frozenset({BAD_REQUEST, CONFLICT, PRECONDITION})
 """What Device Update answers who deletes a group with devices, or a deployment that is active."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One deployment; `classes` are the device classes of its group that it goes to."""
+    """One deployment; `classes` are the device classes of its group that it goes to; `start` is the service's text."""
 
     update_id: UpdateId
     is_cancelled: bool
     classes: tuple[str, ...]
+    start: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupCounts:
+    """What Device Update counts in one subgroup of a deployment; `running` are those that it calls in progress."""
+
+    is_active: bool
+    total: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +78,10 @@ class Deployments:
             return False
         return True
 
-    def find(self, stage: str) -> Deployment | None:
-        """The stage's deployment; None when there is none."""
+    def find(self, group: str, deployment: str | None = None) -> Deployment | None:
+        """A stage's deployment, or `deployment` of a group; None when there is none."""
         try:
-            found = self._management.get_deployment(stage, stage)
+            found = self._management.get_deployment(group, deployment or group)
         except ResourceNotFoundError:
             return None
         return _deployment(found)
@@ -79,11 +94,24 @@ class Deployments:
         moment = datetime.fromtimestamp(start, UTC)
         self._management.create_or_update_deployment(stage, stage, _body(stage, update, moment, download_security))
 
-    def cancel(self, stage: str) -> None:
-        """End the deployment for all devices, for good. None there: nothing."""
-        found = self.find(stage)
+    def counts(self, group: str, deployment: str) -> tuple[SubgroupCounts, ...]:
+        """How the devices of each subgroup stand, as Device Update counts them."""
+        told = self._management.get_deployment_status(group, deployment)
+        return tuple(_counts(each) for each in told.get("subgroupStatus") or ())
+
+    def failed(self, group: str, deployment: str, device_class: str) -> Iterator[tuple[str, int]]:
+        """The devices of a subgroup that failed, page after page, and how often each was tried again."""
+        listed = self._management.list_device_states_for_device_class_subgroup_deployment(
+            group, device_class, deployment, filter="deviceState eq 'Failed'"
+        )
+        for each in listed:
+            yield str(each.get("deviceId")), _count(each, "retryCount")
+
+    def cancel(self, group: str, deployment: str | None = None) -> None:
+        """End a stage's deployment, or `deployment` of a group, for all devices, for good. None there: nothing."""
+        found = self.find(group, deployment)
         for device_class in found.classes if found and not found.is_cancelled else ():
-            self._cancel(stage, device_class)
+            self._cancel(group, device_class, deployment or group)
 
     def remove(self, stage: str) -> None:
         """Delete the deployment, which was cancelled before. Raises: Waiting, it is active still."""
@@ -121,19 +149,19 @@ class Deployments:
             self._paces.processes.wait()
             self._management.retry_deployment(stage, device_class, stage)
 
-    def _cancel(self, stage: str, device_class: str) -> None:
+    def _cancel(self, group: str, device_class: str, deployment: str) -> None:
         """Cancelling what is cancelled is refused; then it was done."""
         self._paces.processes.wait()
         try:
-            self._management.stop_deployment(stage, device_class, stage)
+            self._management.stop_deployment(group, device_class, deployment)
         except ResourceNotFoundError:
             return
         except HttpResponseError as error:
-            if error.status_code not in NOT_YET or not self._is_cancelled(stage, device_class):
+            if error.status_code not in NOT_YET or not self._is_cancelled(group, device_class, deployment):
                 raise
 
-    def _is_cancelled(self, stage: str, device_class: str) -> bool:
-        found = self._management.get_deployment_for_device_class_subgroup(stage, device_class, stage)
+    def _is_cancelled(self, group: str, device_class: str, deployment: str) -> bool:
+        found = self._management.get_deployment_for_device_class_subgroup(group, device_class, deployment)
         return bool(found.get("isCanceled"))
 
 
@@ -154,4 +182,21 @@ def _deployment(found: Mapping[str, Any]) -> Deployment:
     told = (found.get("update") or {}).get("updateId") or {}
     update = UpdateId(*(str(told.get(name, "")) for name in ("provider", "name", "version")))
     classes = tuple(str(each) for each in found.get("deviceClassSubgroups") or ())
-    return Deployment(update, bool(found.get("isCanceled")), classes)
+    return Deployment(update, bool(found.get("isCanceled")), classes, str(found.get("startDateTime", "")))
+
+
+def _counts(found: Mapping[str, Any]) -> SubgroupCounts:
+    return SubgroupCounts(
+        is_active=found.get("deploymentState") == ACTIVE,
+        total=_count(found, "totalDevices"),
+        running=_count(found, "devicesInProgressCount"),
+        succeeded=_count(found, "devicesCompletedSucceededCount"),
+        failed=_count(found, "devicesCompletedFailedCount"),
+        cancelled=_count(found, "devicesCanceledCount"),
+    )
+
+
+def _count(found: Mapping[str, Any], name: str) -> int:
+    """A counter that the service leaves out is none."""
+    value = found.get(name)
+    return value if isinstance(value, int) and value > 0 else 0

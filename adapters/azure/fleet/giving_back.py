@@ -7,7 +7,7 @@ nowhere else.
 from __future__ import annotations
 
 from adapters.azure.fleet import queries
-from adapters.azure.fleet.memberships import TwinPatch, forget, give_back
+from adapters.azure.fleet.memberships import TwinPatch, forget, give_back, stop_counting
 from adapters.azure.fleet.orders import Held
 from adapters.azure.fleet.pacing import Patience
 from adapters.azure.fleet.refusals import Waiting
@@ -33,10 +33,24 @@ class GivingBack:
                 raise Waiting(f"{left} devices of stage {stage} are on their way back to their groups{_why(failed)}")
         return held
 
+    def stop_counting(self, held: Held, patience: Patience) -> Held:
+        """Take away what says how devices ended here that another order has taken. Raises: Waiting."""
+        stage = held.stage
+        if not held.record.lent or not self._moved(stage):
+            return held
+        held, job = self._services.jobs.run(held, queries.has_moved_on(stage), stop_counting(stage), patience)
+        while left := self._moved(stage):
+            if not patience.wait():
+                raise Waiting(f"{left} devices that were in stage {stage} carry a tag of it still; {job or 'no job'}")
+        return held
+
     def groups(self, query: str) -> list[str | None]:
         """Where the devices of a query like `queries.borrowed_from` came from."""
         rows = self._services.twins.rows(query)
         return [None if row.get("was") is None else str(row.get("was")) for row in rows]
+
+    def _moved(self, stage: str) -> int:
+        return self._services.twins.count(queries.counted(queries.has_moved_on(stage)))
 
     def _left(self, stage: str) -> int:
         return self._services.twins.count(queries.stage_size(stage))

@@ -7,14 +7,17 @@ change is one patch, so it is in the stage wholly or not at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from adapters.azure.fleet.queries import MAX_GROUP
+from adapters.azure.fleet.queries import MAX_GROUP, moved_tag
 from adapters.azure.fleet.standings import Row
 from adapters.azure.wire import COMPONENT
+from bridge.names import PREFIX
 
 GROUP_TAG = "ADUGroup"
+_STAGE = re.compile(rf"{PREFIX}[a-z0-9-]{{1,40}}-[0-9a-f]{{16}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,14 @@ class Survey:
     odd: Mapping[str, object]
     free: Mapping[str | None, tuple[str, ...]]
 
+    @property
+    def holders(self) -> Mapping[str, tuple[str, ...]]:
+        """The stages that hold some, each with those."""
+        found: dict[str, list[str]] = {}
+        for device, stage in self.held.items():
+            found.setdefault(stage, []).append(device)
+        return {stage: tuple(devices) for stage, devices in found.items()}
+
 
 def survey(stage: str, devices: Sequence[str], rows: Iterable[Row]) -> Survey:
     """What the rows of `queries.members` say of `devices`."""
@@ -56,9 +67,17 @@ def survey(stage: str, devices: Sequence[str], rows: Iterable[Row]) -> Survey:
 
 
 def belongs(group: str, row: Row) -> bool:
-    """Whether a device of `queries.devices_of_group` is in `group` but for a stage that has borrowed it."""
+    """Whether a device that is in `group`, or was when a stage borrowed it, is in it but for that stage.
+
+    No condition tells: the language compares no attribute with another.
+    """
     found = row.get("adugroup")
     return found == group or (found is not None and found == row.get("stage"))
+
+
+def is_stage(group: str) -> bool:
+    """Whether a group has the form of a name of ours (`bridge.names`)."""
+    return _STAGE.fullmatch(group) is not None
 
 
 def is_group(value: object) -> bool:
@@ -70,6 +89,19 @@ def join(stage: str, group: str | None) -> TwinPatch:
     """Into the stage, out of `group`."""
     was = None if group == stage else group
     return TwinPatch({GROUP_TAG: stage, COMPONENT: {"stage": stage, "was": was}}, {COMPONENT: {"stage": stage}})
+
+
+def take_over(stage: str, other: str, was: str | None, word: str) -> TwinPatch:
+    """Into the stage, out of the stage `other`, which the device came to from `was` and where it ended with `word`: a
+    tag of its own says so, by which `other` goes on counting it.
+    """
+    patch = join(stage, was)
+    return TwinPatch({**patch.tags, moved_tag(other): word}, patch.desired)
+
+
+def stop_counting(stage: str) -> TwinPatch:
+    """Nothing left of how the device ended in the stage; it was taken over by another one."""
+    return TwinPatch({moved_tag(stage): None}, {})
 
 
 def leave(was: str | None) -> TwinPatch:

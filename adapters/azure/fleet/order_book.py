@@ -33,7 +33,10 @@ class OrderBook:
 
     def change(self, held: Held, **members: object) -> Held:
         """Write `held` with other members. Raises: Waiting, somebody has written it since."""
-        record = msgspec.structs.replace(held.record, **members)
+        return self.replace(held, msgspec.structs.replace(held.record, **members))
+
+    def replace(self, held: Held, record: OrderRecord) -> Held:
+        """Write `record` in the place of `held`. Raises: Waiting, somebody has written it since."""
         version = self._storage.write(self._path(held.stage), render_record(record), held.version)
         return Held(held.stage, record, version)
 

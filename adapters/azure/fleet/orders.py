@@ -41,9 +41,16 @@ class State(StrEnum):
 
 
 class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One order. `examined` and `tagged` count devices, in the order's sorted list, that are done; `jobs` counts jobs
-    that were ever asked for, and `nonce` is in their names, so that they are not taken for those of an order whose
-    record was lost; `import_operation` is the service's id of the import under way, "" when there is none.
+    """One order. `examined` and `tagged` count devices, in the order's list, that are done; `jobs` counts jobs that
+    were ever asked for, and `nonce` is in their names, so that they are not taken for those of an order whose record
+    was lost; `import_operation` is the service's id of the import under way, "" when there is none.
+
+    `admitted` is how many of its devices, or of its buckets, were put into the group (None: all), `joined` how many
+    devices that were (None: `size`). `behind` counts admitted devices that are in the middle of another order still;
+    where devices are named, `aside` are those. The `size` of an order by bucket is what was planned until all are
+    admitted, and from then on what the group holds.
+
+    `lent` says that another order took devices that have ended here; from then on `reports` holds how those ended.
     """
 
     schema: Literal[1] = 1
@@ -57,6 +64,11 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     import_operation: str = ""
     examined: Count = 0
     tagged: Count = 0
+    admitted: Count | None = None
+    joined: Count | None = None
+    behind: Count = 0
+    aside: tuple[str, ...] = ()
+    lent: bool = False
     jobs: Count = 0
     nonce: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{0,16}\Z")] = ""
     stopped_reason: str = ""
@@ -66,6 +78,14 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def offers(self, request: StageRequest) -> bool:
         """Whether this is the order of the same release."""
         return (self.release_sha256, self.roots_sha256) == (request.release_sha256, request.roots_sha256)
+
+    def admits(self, request: StageRequest) -> bool:
+        """Whether nobody is to be admitted beyond those who were, and all of those have joined."""
+        if self.behind:
+            return False
+        if self.admitted is None or request.target is None:
+            return self.admitted is None
+        return self.admitted >= request.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +104,39 @@ class Held:
 
 def new_record(request: StageRequest) -> OrderRecord:
     """The record of an order that nothing was done for; without devices it is over at once."""
-    empty = not request.devices
+    empty = request.selection is None and not request.devices
     return OrderRecord(
         nonce=secrets.token_hex(4),
         key=request.key,
-        size=len(request.devices),
+        size=request.size,
         timeout_minutes=request.timeout_minutes,
         release_sha256=request.release_sha256,
         roots_sha256=request.roots_sha256,
         update_id=request.update_id,
         state=State.CLOSED if empty else State.STARTING,
         tally=Tally(open=False) if empty else None,
+        admitted=0,
+        joined=0,
     )
 
 
+def opened(record: OrderRecord, request: StageRequest, joined: int) -> OrderRecord:
+    """The record once `joined` devices are in the group, and have the offer.
+
+    An order by bucket is then for the devices that there are; where there are none, and never were, it is over.
+    """
+    admitted = msgspec.structs.replace(record, state=State.OPEN, admitted=request.target, joined=joined)
+    if request.selection is None:
+        return admitted
+    found = joined + record.behind
+    size = found if request.target is None else max(request.size, found)
+    if size or record.joined:
+        return msgspec.structs.replace(admitted, size=size)
+    return msgspec.structs.replace(admitted, size=0, state=State.CLOSED, tally=Tally(open=False))
+
+
 def adopted_record(key: str, size: int) -> OrderRecord:
-    """The record of an order that lost its own: to be stopped, with `size` devices that still carry its tag.
+    """The record of an order that lost its own: to be stopped, with `size` devices that still carry a tag of its.
 
     Its release and timeout are not known any more; devices in the middle get the longest time.
     """
@@ -113,6 +150,7 @@ def adopted_record(key: str, size: int) -> OrderRecord:
         update_id=UpdateId("", "", ""),
         state=State.STOPPED,
         stopped_reason="its record was lost",
+        lent=True,
     )
 
 

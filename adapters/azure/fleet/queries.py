@@ -10,22 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from adapters.azure.wire import Standing, Word
+from adapters.azure.wire import COMPONENT, Standing, Word
 
 MOST_CHARACTERS = 8192
 MAX_GROUP = 255
 """Characters of an `ADUGroup` tag (Device Update limits, the wider of two figures)."""
 LONGEST_QUOTED_GROUP = 2 * MAX_GROUP + 2
+ROOM = MOST_CHARACTERS - 1200
+"""Characters of a condition that says who is meant; the rest of a query, or what a job adds to it, has 1200."""
 _DEVICE = re.compile(r"[A-Za-z0-9\-:.+%_#*?!(),=@$';]{1,128}")
 _STAGE = "tags.otabridge.stage"
-_WAS = "tags.otabridge.was"
-_GROUP = "tags.ADUGroup"
+WAS = "tags.otabridge.was"
+GROUP = "tags.ADUGroup"
+BUCKET = "properties.reported.otabridge.bucket"
+MODEL = "properties.reported.otabridge.model"
+AGENT_MODEL = "properties.reported.deviceUpdate.agent.deviceProperties.model"
+_RESETS = "properties.reported.otabridge.watchdog_resets"
 _STANDING = "properties.reported.otabridge.standing"
 _STANDING_SINCE = "properties.reported.$metadata.otabridge.standing.$lastUpdated"
 _COUNT = "COUNT() AS devices"
-_PLACE = f"deviceId, {_GROUP} AS adugroup, {_STAGE} AS stage"
+_PLACE = f"deviceId, {GROUP} AS adugroup, {_STAGE} AS stage"
 _SAID = "deviceId, properties.reported.otabridge AS otabridge"
-ALL_DEVICES = "SELECT deviceId FROM devices"
+_DESCRIBED = f"{_PLACE}, {MODEL} AS model, {AGENT_MODEL} AS agentmodel"
 ENDED_BADLY = (Word.REJECTED, Word.FAILED, Word.FELL_BACK)
 
 
@@ -40,17 +46,57 @@ def quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def devices_of_group(group: str) -> str:
-    """Devices that are in one of the customer's groups, or were when a stage borrowed them, with group and stage.
+def every(*conditions: str) -> str:
+    """All of these; "" is no condition. What has an OR in it must be in parentheses."""
+    return " AND ".join(filter(None, conditions))
 
-    `memberships.belongs` tells which still are: the language compares no attribute with another.
+
+def described(condition: str) -> str:
+    """The devices under a condition, with group, stage and models."""
+    return _select(_DESCRIBED, condition)
+
+
+def counted(condition: str) -> str:
+    """How many devices meet a condition."""
+    return _select(_COUNT, condition)
+
+
+def models(condition: str) -> str:
+    """How many devices under a condition report which model; those that report none have a row without one."""
+    return _select(f"{MODEL} AS model, {_COUNT}", condition, MODEL)
+
+
+def agent_models(condition: str) -> str:
+    """The same of devices that report none: by the model that Device Update's agent reports."""
+    return _select(f"{AGENT_MODEL} AS model, {_COUNT}", every(condition, f"NOT is_defined({MODEL})"), AGENT_MODEL)
+
+
+def unjoined(stage: str, condition: str) -> str:
+    """How many devices under a condition, and never in the stage, are in which group."""
+    return _select(f"{GROUP} AS adugroup, {_COUNT}", never_in(stage, condition), GROUP)
+
+
+def never_in(stage: str, condition: str) -> str:
+    """Condition: those under a condition that the stage never took."""
+    return every(condition, _outside([stage]), f"NOT {has_moved_on(stage)}")
+
+
+def unjoined_from(stage: str, condition: str, group: str | None) -> str:
+    """Condition: those of them that are in `group`."""
+    return every(never_in(stage, condition), _is(GROUP, group))
+
+
+def group_by_stage(stage: str) -> str:
+    """How many devices in the stage's group carry which stage's own tag."""
+    return _select(f"{_STAGE} AS stage, {_COUNT}", _is(GROUP, stage), _STAGE)
+
+
+def chunks(devices: Sequence[str], room: int | None = None) -> Iterator[tuple[str, ...]]:
+    """`devices` in runs of which each fits into one query, and into one job's condition; or into `room` characters,
+    which must be enough for any one.
     """
-    return _select(_PLACE, f"{_is(_GROUP, group)} OR {_is(_WAS, group)}")
-
-
-def chunks(devices: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """`devices` in runs of which each fits into one query, and into one job's condition."""
-    room = MOST_CHARACTERS - len(members(())) - len(f" AND {_GROUP} = ") - LONGEST_QUOTED_GROUP
+    if room is None:
+        room = MOST_CHARACTERS - len(members(())) - len(f" AND {GROUP} = ") - LONGEST_QUOTED_GROUP
     chunk: list[str] = []
     left = room
     for device in devices:
@@ -76,12 +122,12 @@ def members(devices: Sequence[str]) -> str:
 
 def joining(devices: Sequence[str], group: str | None) -> str:
     """Condition: those of `devices` that are still in `group`."""
-    return f"{among(devices)} AND {_is(_GROUP, group)}"
+    return f"{among(devices)} AND {_is(GROUP, group)}"
 
 
 def group_size(stage: str) -> str:
     """How many devices carry the stage's group."""
-    return _select(_COUNT, _is(_GROUP, stage))
+    return _select(_COUNT, _is(GROUP, stage))
 
 
 def stage_size(stage: str) -> str:
@@ -112,22 +158,22 @@ def bad_devices(stage: str) -> str:
 
 def borrowed_from(stage: str, *, unbegun: bool = False) -> str:
     """How many devices in the stage's group came from which group; all, or only those that have not begun."""
-    return _select(f"{_WAS} AS was, {_COUNT}", in_group(stage, unbegun=unbegun), _WAS)
+    return _select(f"{WAS} AS was, {_COUNT}", in_group(stage, unbegun=unbegun), WAS)
 
 
 def borrowed(stage: str, was: str | None, *, unbegun: bool = False) -> str:
     """Condition: in the stage's group, and taken from the group `was`."""
-    return f"{in_group(stage, unbegun=unbegun)} AND {_is(_WAS, was)}"
+    return f"{in_group(stage, unbegun=unbegun)} AND {_is(WAS, was)}"
 
 
 def in_group(stage: str, *, unbegun: bool = False) -> str:
     """Condition: in the stage's group."""
-    return f"{in_stage(stage)} AND {_is(_GROUP, stage)}{_has_not_begun(stage) if unbegun else ''}"
+    return f"{in_stage(stage)} AND {_is(GROUP, stage)}{_has_not_begun(stage) if unbegun else ''}"
 
 
 def out_of_group(stage: str) -> str:
     """Condition: with the stage's own tag, and out of its group, whoever took the device out."""
-    return f"{in_stage(stage)} AND (NOT is_defined({_GROUP}) OR {_GROUP} != {quoted(stage)})"
+    return f"{in_stage(stage)} AND (NOT is_defined({GROUP}) OR {GROUP} != {quoted(stage)})"
 
 
 def in_stage(stage: str) -> str:
@@ -135,9 +181,76 @@ def in_stage(stage: str) -> str:
     return _is(_STAGE, stage)
 
 
+def installed(stages: Sequence[str]) -> str:
+    """Condition: has installed the release of one of these stages, and says so; open or closed."""
+    ends = ",".join(quoted(str(Standing(stage, Word.INSTALLED))) for stage in stages)
+    return f"{_STANDING} IN [{ends}]"
+
+
+def was_reset(stages: Sequence[str]) -> str:
+    """How many of those a watchdog has reset since."""
+    return counted(every(installed(stages), f"{_RESETS} > 0"))
+
+
+def elsewhere(stages: Sequence[str], condition: str) -> str:
+    """How many devices under a condition, and in none of these stages now, stand where."""
+    return _select(f"{_STANDING} AS standing, {_COUNT}", every(condition, _outside(stages)), _STANDING)
+
+
+def moved_on(stage: str) -> str:
+    """How many devices that another stage took from this one had ended here with which word."""
+    return _select(f"{_moved(stage)} AS word, {_COUNT}", has_moved_on(stage), _moved(stage))
+
+
+def has_moved_on(stage: str) -> str:
+    """Condition: another stage took the device from this one."""
+    return f"is_defined({_moved(stage)})"
+
+
+def moved_tag(stage: str) -> str:
+    """The tag that says how a device had ended in a stage when another one took it."""
+    return f"{COMPONENT}_{stage[-16:]}"
+
+
+def standings_of(stage: str, condition: str) -> str:
+    """How many devices under a condition, and in the stage's group, stand where."""
+    return _select(f"{_STANDING} AS standing, {_COUNT}", every(condition, in_group(stage)), _STANDING)
+
+
+def ended(stage: str, condition: str, word: Word) -> str:
+    """Condition: those under a condition, and in the stage's group, that stand at `word` of it."""
+    return every(condition, in_group(stage), f"{_STANDING} = {quoted(str(Standing(stage, word)))}")
+
+
+def begun_before(stage: str, condition: str, moment: str) -> str:
+    """Condition: those that began before `moment` and did not end."""
+    return f"{ended(stage, condition, Word.RUNNING)} AND {_STANDING_SINCE} < {quoted(moment)}"
+
+
+def origins(condition: str) -> str:
+    """How many devices under a condition were borrowed from which group."""
+    return _select(f"{WAS} AS was, {_COUNT}", condition, WAS)
+
+
+def from_group(condition: str, was: str | None) -> str:
+    """Condition: those of them that were borrowed from the group `was`."""
+    return every(condition, _is(WAS, was))
+
+
+def _moved(stage: str) -> str:
+    return f"tags.{moved_tag(stage)}"
+
+
 def _select(columns: str, condition: str, group: str = "") -> str:
-    words = ["SELECT", columns, "FROM devices WHERE", condition]
-    return " ".join(words + ["GROUP BY", group] * bool(group))
+    words = ["SELECT", columns, "FROM devices"]
+    return " ".join([*words, *["WHERE", condition] * bool(condition), *["GROUP BY", group] * bool(group)])
+
+
+def _outside(stages: Sequence[str]) -> str:
+    """Condition: without the own tag of any of these stages."""
+    if not stages:
+        return ""
+    return f"(NOT is_defined({_STAGE}) OR {_STAGE} NIN [{','.join(map(quoted, stages))}])"
 
 
 def _late(stage: str, moment: str) -> str:

@@ -50,6 +50,14 @@ class Waiting(Exception):
     """Azure has not come that far yet; the text says what is waited for. It leaves as a retryable FleetError."""
 
 
+class WaitingFor(Waiting):
+    """Devices are in another stage, `stage`, still."""
+
+    def __init__(self, message: str, stage: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+
+
 class Refused(Exception):
     """It will not go on by itself; the text says why and what to do. It leaves as a FleetError."""
 
@@ -83,6 +91,18 @@ def explained(fleet: str) -> Iterator[None]:
         raise FleetError(f"fleet {fleet}: {error}") from error
     except (AzureError, ClientException, SerializationError, DeserializationError) as error:
         raise _explain(fleet, error) from error
+
+
+@contextmanager
+def blaming(condition: str | None) -> Iterator[None]:
+    """Within it, a query that the hub cannot read is the fault of `condition`, a person's. Raises: Refused."""
+    try:
+        yield
+    except HttpOperationError as error:
+        if condition is None or status_of(error) != BAD_REQUEST:
+            raise
+        said = _hub_refusal(error).message
+        raise Refused(f"IoT Hub does not take the condition {condition!r}: {said}; correct it") from error
 
 
 def refusal_of(error: Exception) -> Refusal | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adapters.azure.fleet.queries import is_device_id
+from adapters.azure.fleet.selection import Selection
 from adapters.azure.formats.import_manifest import File, ImportManifest, Step, render
 from adapters.azure.wire import (
     HANDLER,
@@ -33,7 +34,11 @@ _DAY_ZERO = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class StageRequest:
-    """What a stage order becomes. `roots_file` is empty where there are no later roots; digests are hex."""
+    """What a stage order becomes. `roots_file` is empty where there are no later roots; digests are hex.
+
+    It is for `devices`, in their order, or for those of `selection`, of which there were `planned`; `admitted` of them
+    may be offered it by now.
+    """
 
     stage: str
     key: str
@@ -44,6 +49,21 @@ class StageRequest:
     devices: tuple[str, ...]
     timeout_minutes: int
     manufacturer: str
+    selection: Selection | None = None
+    planned: int = 0
+    admitted: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many devices, as far as it was planned."""
+        return len(self.devices) if self.selection is None else self.planned
+
+    @property
+    def target(self) -> int | None:
+        """How many of its devices, or of its buckets, from the first on, may be in the group by now; None: all."""
+        if self.admitted is None or self.admitted >= self.size:
+            return None
+        return self.admitted if self.selection is None else self.selection.width * self.admitted // self.size
 
     @property
     def release_sha256(self) -> str:
@@ -84,9 +104,12 @@ def stage_request(order: StageOrder, *, provider: str, manufacturer: str) -> Sta
         release=release,
         release_file=order.release,
         roots_file=render_roots(order.roots) if order.roots else b"",
-        devices=tuple(sorted(set(order.devices))),
+        devices=tuple(dict.fromkeys(order.devices)),
         timeout_minutes=order.timeout_minutes,
         manufacturer=manufacturer,
+        selection=_selection(order),
+        planned=order.size,
+        admitted=order.admitted,
     )
     import_manifest(request, _DAY_ZERO)
     return request
@@ -112,9 +135,16 @@ def _file(name: str, octets: bytes) -> File:
     return File(name, len(octets), hashlib.sha256(octets).hexdigest())
 
 
+def _selection(order: StageOrder) -> Selection | None:
+    return Selection(order.part, order.buckets, order.models) if order.buckets else None
+
+
 def _order_limits(order: StageOrder) -> Iterator[Violation]:
     if not 1 <= order.timeout_minutes <= MAX_TIMEOUT_MINUTES:
         yield Violation("timeout_minutes", str(order.timeout_minutes), f"must be 1 to {MAX_TIMEOUT_MINUTES}")
+    selection = _selection(order)
+    if selection is not None:
+        yield from selection.violations()
     for device in order.devices:
         if not is_device_id(device):
             rule = "IoT Hub takes 1 to 128 ASCII letters, digits and - : . + % _ # * ? ! ( ) , = @ $ ; '"

@@ -25,6 +25,7 @@ SHAPES: Mapping[str, str] = {
     "container": "a container's name: 3 to 63 lower-case letters, digits and dashes",
     "provider": "1 to 64 letters, digits, dots and dashes",
     "manufacturer": "1 to 64 printable characters",
+    "currency": "three capital letters, such as EUR",
     "prefix": "letters, digits, `/`, `_`, `.` and `-`, at most 128",
 }
 
@@ -37,6 +38,10 @@ class AzureFleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     one call waits for a job, an import or a group, looking every `poll_seconds`. `queries_per_minute` fits an S1 hub
     of one unit. `creates_per_minute`, which bounds deployments created, deleted and cancelled, each by itself, and
     `reads_per_minute` fit any Device Update instance. They hold for one process of otabridge.
+
+    `by_bucket` says that every device reports `properties.reported.otabridge.bucket`: rollouts then select by ranges of
+    buckets, so that their calls do not grow with the fleet. `cost_a_gigabyte` is what transfer to devices costs, in
+    `currency`, for the plan's estimate; absent, the plan tells no cost.
     """
 
     hub: Host
@@ -57,6 +62,9 @@ class AzureFleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     sas_hours: Annotated[int, msgspec.Meta(ge=1, le=168)] = 4
     most_reports: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 500
     workers: Annotated[int, msgspec.Meta(ge=1, le=32)] = 4
+    by_bucket: bool = False
+    cost_a_gigabyte: Annotated[float, msgspec.Meta(ge=0, le=1000)] | None = None
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
 
 
 def parse_settings(name: str, settings: Mapping[str, object]) -> AzureFleetSettings:

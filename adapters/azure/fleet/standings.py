@@ -22,12 +22,18 @@ _ENDS: Mapping[Word, Outcome] = {
 }
 
 
+_ENDED = frozenset(Word) - {Word.RUNNING}
+TIMED_OUT = "timed-out"
+"""How a device ended that was too slow, where another stage took it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What `queries.standings` counted: devices by word, and those that have not begun."""
+    """Devices by word, those that have not begun, and those that were too slow and were then taken by another stage."""
 
     words: Mapping[Word, int]
     unbegun: int
+    timed_out: int = 0
 
     @property
     def running(self) -> int:
@@ -36,12 +42,14 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """Devices that still carry the stage's tag."""
-        return sum(self.words.values()) + self.unbegun
+        """Devices that still carry a tag of the stage's."""
+        return sum(self.words.values()) + self.unbegun + self.timed_out
 
 
-def counts(stage: str, rows: Iterable[Row]) -> Counts:
-    """Devices by how they stand; what they say of other stages, or cannot have said, counts as not begun."""
+def counts(stage: str, rows: Iterable[Row], moved: Iterable[Row] = ()) -> Counts:
+    """Devices by how they stand; what they say of other stages, or cannot have said, counts as not begun. `moved` are
+    the rows of `queries.moved_on`: devices that have ended here and are in another stage now.
+    """
     words: Counter[Word] = Counter()
     unbegun = 0
     for row in rows:
@@ -50,11 +58,18 @@ def counts(stage: str, rows: Iterable[Row]) -> Counts:
             words[standing.word] += devices
         else:
             unbegun += devices
-    return Counts(words, unbegun)
+    timed_out = 0
+    for row in moved:
+        if row.get("word") in _ENDED:
+            words[Word(str(row["word"]))] += number(row)
+        else:
+            timed_out += number(row)
+    return Counts(words, unbegun, timed_out)
 
 
-def tally(seen: Counts, size: int, late: int, *, over: bool) -> Tally:
-    """The tally of an order of `size` devices, `late` of which began too long ago.
+def tally(seen: Counts, size: int, late: int, *, over: bool, joined: int | None = None) -> Tally:
+    """The tally of an order of `size` devices, `joined` of which were put into its group (None: all), and `late` of
+    which began too long ago. Devices that were not put there yet wait.
 
     Where the offer is `over`, who has not begun never will; until then it is open, as a deployment is also handed to
     devices that join the group later. Devices that no longer carry the tag left the hub, or were taken out of the stage
@@ -63,15 +78,17 @@ def tally(seen: Counts, size: int, late: int, *, over: bool) -> Tally:
     late = min(late, seen.running)
     running = seen.running - late
     words = seen.words
-    withdrawn = words.get(Word.WITHDRAWN, 0) + max(0, size - seen.total) + (seen.unbegun if over else 0)
-    waiting = 0 if over else seen.unbegun
+    admitted = max(seen.total, size if joined is None else joined)
+    unbegun = seen.unbegun + max(0, size - admitted)
+    withdrawn = words.get(Word.WITHDRAWN, 0) + admitted - seen.total + (unbegun if over else 0)
+    waiting = 0 if over else unbegun
     return Tally(
         waiting=waiting,
         running=running,
         installed=words.get(Word.INSTALLED, 0),
         failed=words.get(Word.FAILED, 0) + words.get(Word.FELL_BACK, 0),
         rejected=words.get(Word.REJECTED, 0),
-        timed_out=late,
+        timed_out=late + seen.timed_out,
         withdrawn=withdrawn,
         open=not over,
         cancelled=over,

@@ -2,20 +2,35 @@
 
 Each call goes on where the last one left off, does what can be done now, and raises Waiting for what Azure does in its
 own time. What has been done is read from the record and from Azure; nothing is done twice that matters.
+
+An order that is open admits more devices in the same way: Device Update hands a deployment to whoever joins its group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from typing import Protocol
 
-from adapters.azure.fleet import queries
-from adapters.azure.fleet.memberships import Survey, join, survey
-from adapters.azure.fleet.orders import Held, State, new_record
+from adapters.azure.fleet.joining_by_bucket import JoiningByBucket
+from adapters.azure.fleet.joining_by_name import JoiningByName
+from adapters.azure.fleet.orders import Held, new_record, opened
 from adapters.azure.fleet.pacing import Patience
 from adapters.azure.fleet.refusals import Refused, Waiting
 from adapters.azure.fleet.request import StageRequest
 from adapters.azure.fleet.services import Services
 from adapters.azure.fleet.updates import FAILED, SUCCEEDED, Import, explain_failure
+
+
+class Joining(Protocol):
+    """How the devices of an order come into its group. Raises: Waiting, Refused."""
+
+    def examine(self, request: StageRequest, held: Held, patience: Patience) -> Held:
+        """Look at the devices before any is touched."""
+
+    def join(self, request: StageRequest, held: Held, patience: Patience) -> Held:
+        """Borrow those that are admitted from the groups that they are in; doing it again is doing it once."""
+
+    def joined(self, request: StageRequest, held: Held, patience: Patience) -> int:
+        """How many have joined, once the hub's index shows them."""
 
 
 class Starting:
@@ -39,73 +54,38 @@ class Starting:
         """Bring a `starting` order as far as it goes, at best to `open`."""
         patience = self._services.patience()
         self._services.jobs.settle(held, patience)
-        held = self._examine(request, held, patience)
+        joining = self._joining(request)
+        held = joining.examine(request, held, patience)
         held = self._import(request, held)
-        held = self._tag(request, held, patience)
+        held = joining.join(request, held, patience)
         held = self._await_update(request, held, patience)
-        held = self._await_members(request, held, patience)
-        self._await_group(request.stage, patience)
-        self._deploy(request)
-        self._services.orders.change(held, state=State.OPEN)
+        self._open(request, held, joining.joined(request, held, patience), patience)
 
-    def _examine(self, request: StageRequest, held: Held, patience: Patience) -> Held:
-        """Look at every device before any is touched."""
-        for chunk in queries.chunks(request.devices[held.record.examined :]):
-            self._survey(request.stage, chunk)
-            held = self._services.orders.change(held, examined=held.record.examined + len(chunk))
-            self._require_time(held.record.examined, request, patience, "examined")
-        return held
+    def admit(self, request: StageRequest, held: Held) -> None:
+        """Put more devices into the group of an `open` order, which is what offers them the release."""
+        patience = self._services.patience()
+        self._services.jobs.settle(held, patience)
+        joining = self._joining(request)
+        held = joining.join(request, held, patience)
+        self._open(request, held, joining.joined(request, held, patience), patience)
 
-    def _tag(self, request: StageRequest, held: Held, patience: Patience) -> Held:
-        """Borrow the devices from the groups that they are in."""
-        for chunk in queries.chunks(request.devices[held.record.tagged :]):
-            for group, devices in self._survey(request.stage, chunk).free.items():
-                held = self._join(held, devices, group, patience)
-            held = self._services.orders.change(held, tagged=held.record.tagged + len(chunk))
-            self._require_time(held.record.tagged, request, patience, "tagged")
-        return held
+    def _joining(self, request: StageRequest) -> Joining:
+        return JoiningByName(self._services) if request.selection is None else JoiningByBucket(self._services)
 
-    def _join(self, held: Held, devices: tuple[str, ...], group: str | None, patience: Patience) -> Held:
-        condition = queries.joining(devices, group)
-        held, job = self._services.jobs.run(held, condition, join(held.stage, group), patience)
-        if job is None or not job.changed_all(len(devices)):
-            some = f"{devices[0]}{_others(devices)}"
-            raise Waiting(f"{job or 'a job was not found'}; device {some} was to join stage {held.stage}")
-        return held
+    def _open(self, request: StageRequest, held: Held, joined: int, patience: Patience) -> None:
+        """Deploy, unless that was done, or nobody is there to deploy to yet; then write down who has joined.
 
-    def _survey(self, stage: str, devices: tuple[str, ...]) -> Survey:
-        """Where `devices` are. Raises: Refused, Waiting, they cannot all join."""
-        found = survey(stage, devices, self._services.twins.rows(queries.members(devices)))
-        if found.absent:
-            some = f"device {found.absent[0]}{_others(found.absent)}"
-            raise Refused(
-                f"{some} is not registered in IoT Hub (any more): abort the rollout, and apply it under another name, "
-                "which plans for the devices that there are"
+        Raises: Waiting, also once all is done but for devices that another order has to let go of.
+        """
+        if joined and not held.record.joined:
+            self._await_group(request.stage, patience)
+            self._deploy(request)
+        self._services.orders.replace(held, opened(held.record, request, joined))
+        if held.record.behind:
+            raise Waiting(
+                f"{held.record.behind} devices are in the middle of an earlier order still: they join stage "
+                f"{request.stage} once they have ended there; the others have its offer"
             )
-        if found.odd:
-            device, tag = next(iter(found.odd.items()))
-            some = f"device {device}{_others(found.odd)}"
-            raise Refused(
-                f"{some}: the tag ADUGroup is {str(tag)[:80]!r}, no group's name; correct it, and run the command again"
-            )
-        if found.held:
-            device, other = next(iter(found.held.items()))
-            raise self._explain_held(f"device {device}{_others(found.held)}", other)
-        return found
-
-    def _explain_held(self, devices: str, other: str) -> Exception:
-        """Why `devices` cannot join now: what they wait for, or that nobody will ever give them back."""
-        held = self._services.orders.read(other)
-        if held is None or held.record.state is State.CLOSED:
-            return Refused(
-                f"{devices} is tagged for stage {other}, which no order in this fleet's container holds open: unless "
-                "an otabridge with another container does, set the tag ADUGroup to what the tag otabridge.was says, or "
-                "remove it, remove the tag otabridge, and run the command again"
-            )
-        return Waiting(
-            f"{devices} is in stage {other} still (order {held.record.key}, {held.record.state}); a device is in one "
-            "group of Device Update at a time, so this stage waits for that one: abort its rollout if nobody needs it"
-        )
 
     def _import(self, request: StageRequest, held: Held) -> Held:
         """Have the update imported unless it is there, or on its way."""
@@ -137,22 +117,6 @@ class Starting:
         self._services.orders.change(held, import_operation="")
         return Waiting(f"{what} succeeded, and the update is not there: it is imported again")
 
-    def _await_members(self, request: StageRequest, held: Held, patience: Patience) -> Held:
-        """Wait until the hub's index shows the stage; a device that does not show up may be gone: look at all again."""
-        while (count := self._services.twins.count(queries.group_size(request.stage))) < len(request.devices):
-            if not patience.wait():
-                self._services.orders.change(held, examined=0, tagged=0)
-                wanted = len(request.devices)
-                raise Waiting(
-                    f"the hub shows {count} of {wanted} devices in group {request.stage}; all are looked at again"
-                )
-        if count > len(request.devices):
-            raise Refused(
-                f"group {request.stage} holds {count - len(request.devices)} devices that the stage does not name: "
-                "somebody tagged them; correct their tag ADUGroup, and run the command again"
-            )
-        return held
-
     def _await_group(self, stage: str, patience: Patience) -> None:
         while not self._services.deployments.has_group(stage):
             if not patience.wait():
@@ -167,13 +131,3 @@ class Starting:
         if found is None:
             security, now = self._services.settings.download_security, self._services.twins.now()
             self._services.deployments.create(request.stage, request.update_id, security, now)
-
-    def _require_time(self, done: int, request: StageRequest, patience: Patience, word: str) -> None:
-        if patience.is_over and done < len(request.devices):
-            raise Waiting(f"{done} of {len(request.devices)} devices of stage {request.stage} are {word}")
-
-
-def _others(found: Sized) -> str:
-    """How many there are beside the one that is named."""
-    more = len(found) - 1
-    return f" (and {more} more)" if more else ""

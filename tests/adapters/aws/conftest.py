@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.aws.cloud import AwsFleet, AwsFleetSettings
+from adapters.aws.cloud import AwsFleet
 from adapters.aws.device import AwsChannel
 from adapters.aws.mqtt import AwsSettings
+from adapters.aws.settings import AwsFleetSettings
 from adapters.aws.simulator.simulator import AwsSimulator
 from bridge.fleet import StageOrder
 from tests.releases import Package, ReleaseKit

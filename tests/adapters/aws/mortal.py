@@ -18,7 +18,7 @@ from functools import wraps
 from botocore.client import BaseClient
 
 from bridge.cli.main import main
-from bridge.store import Store
+from bridge.store.store import Store
 
 _lock = threading.Lock()
 _counts: Counter[str] = Counter()

@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from adapters.aws import groups, s3
-from adapters.aws.cloud import AwsFleet, device_report
+from adapters.aws.cloud import AwsFleet
+from adapters.aws.executions import device_report
 from adapters.aws.refusals import explained
 from adapters.clouds import open_fleet
 from adapters.simulation.faults import Effect
@@ -19,6 +20,7 @@ from bridge.fleet import DeviceReport, FleetError, LimitError
 from bridge.names import stage_name
 from bridge.release.errors import MalformedRelease
 from bridge.release.report import Outcome, Report
+from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
 
 WAIT = 30.0
@@ -63,6 +65,23 @@ def test_a_crash_before_the_job_is_made_up_for(fleet, things, order, monkeypatch
     fleet.start(order)
 
     assert fleet.tally(order.key) == Tally(waiting=1)
+
+
+def test_a_group_that_a_crash_left_without_a_job_is_given_back(simulator, fleet, things, order, monkeypatch):
+    """The rollout was aborted instead of going on; the group of an order without devices stays, as its only trace."""
+    things(*order.devices)
+    with monkeypatch.context() as patch:
+        patch.setattr(AwsFleet, "_create_job", _crash)
+        with pytest.raises(KeyboardInterrupt):
+            fleet.start(order)
+    fleet.start(replace(order, key="spring/2", devices=()))
+
+    for key in (order.key, "spring/2"):
+        fleet.stop(key, "aborted")
+
+    listed = simulator.client("iot").list_thing_groups()["thingGroups"]
+    assert [group["groupName"] for group in listed] == [stage_name("spring/2")]
+    assert (fleet.tally(order.key), fleet.tally("spring/2")) == (None, Tally(open=False))
 
 
 def test_a_crash_while_the_group_was_filled_adds_only_the_rest(simulator, fleet, things, order, monkeypatch):
@@ -271,14 +290,14 @@ def test_all_pages_are_read(simulator, fleet, monkeypatch):
         iot.create_thing(thingName=name)
         iot.add_thing_to_thing_group(thingGroupName="eu", thingName=name)
 
-    assert sorted(fleet.devices(None)) == expected
-    assert sorted(fleet.devices("eu")) == expected
+    assert sorted(found.id for found in fleet.devices(FleetPart("factory"))) == expected
+    assert sorted(found.id for found in fleet.devices(FleetPart("factory", group="eu"))) == expected
 
 
 def test_an_unknown_group_is_refused(fleet):
     """With the call and AWS's code."""
     with pytest.raises(FleetError, match=r"fleet factory: ListThingsInThingGroup was refused: ResourceNotFound"):
-        list(fleet.devices("nowhere"))
+        list(fleet.devices(FleetPart("factory", group="nowhere")))
 
 
 def test_a_failed_upload_leaves_nothing(simulator, fleet, package, tmp_path, monkeypatch):

@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 from adapters.aws.job_rules import RESERVED_JOB_IDS
 from adapters.aws.limits import violations
 from adapters.aws.request import (
+    NATIVE,
     JobRequest,
     describe_group,
     describe_order,
     document_of,
     group_arn,
+    is_empty,
+    job_name,
+    order_buckets,
     order_size,
     parse_tally,
     placeholder,
@@ -28,6 +32,7 @@ from adapters.aws.request import (
 from adapters.aws.wire import render_document
 from bridge.fleet import StageOrder
 from bridge.names import stage_name
+from bridge.release.bucket import Buckets
 from bridge.tally import Tally
 
 ROLE = "arn:aws:iam::123456789012:role/presign"
@@ -122,7 +127,49 @@ TALLIES = [
 @pytest.mark.parametrize(("counts", "status", "size", "tally"), TALLIES)
 def test_counts_become_a_tally_of_all_devices(counts, status, size, tally):
     """Those that the job has not counted wait; once it has ended they are withdrawn."""
-    found = parse_tally(counts, status=status, size=size)
+    description = "" if size is None else f"otabridge stage, {size} devices: gateway-os 2.0.0 for k"
+
+    found = parse_tally(counts, status=status, description=description)
 
     assert found == (tally or Tally(withdrawn=2, open=False))
     assert size is None or found.waiting + found.running + found.ended == size
+
+
+ROLLING = {**COUNTS, "processingTargets": ["arn:aws:iot:eu-west-1:1:thinggroup/g"]}
+BUCKET_TALLIES = [
+    ("all found, one fewer than counted", COUNTS, "IN_PROGRESS", 37, WHOLE),
+    ("all found, one more than counted", COUNTS, "IN_PROGRESS", 35, WHOLE),
+    ("some to come", ROLLING, "IN_PROGRESS", 40, replace(WHOLE, waiting=5)),
+    ("not looked yet", {}, "IN_PROGRESS", 40, Tally(waiting=40)),
+    ("stopped before all were found", COUNTS, "CANCELED", 40, replace(WHOLE, withdrawn=19, open=False, cancelled=True)),
+    ("ended", COUNTS, "COMPLETED", 40, replace(WHOLE, open=False)),
+]
+
+
+@pytest.mark.parametrize(
+    ("counts", "status", "size", "tally"), [row[1:] for row in BUCKET_TALLIES], ids=[row[0] for row in BUCKET_TALLIES]
+)
+def test_an_order_by_buckets_has_the_devices_that_its_job_found(counts, status, size, tally):
+    """A device that left after the count leaves no hole in the stage, one that came is not left out."""
+    description = f"otabridge stage, {size} devices of buckets 9000-9999, 0-99: gateway-os 2.0.0 for k"
+
+    assert parse_tally(counts, status=status, description=description) == tally
+
+
+def test_buckets_are_read_back(package):
+    """From the job's and from the group's description, in their order; exact devices and other texts have none."""
+    ranges = (Buckets(9500, 9999), Buckets(0, 499))
+    order = StageOrder("k", package.document, (), (), 60, buckets=ranges, size=12)
+
+    assert order_buckets(describe_order(order, package.release)) == ranges
+    assert order_size(describe_group(order)) == 12
+    assert order_buckets(describe_group(replace(order, buckets=(), devices=("a",)))) == ()
+    assert order_buckets("reboot of buckets 0-9") == ()
+    assert not is_empty(describe_group(replace(order, size=0)))
+    assert is_empty(describe_group(replace(order, buckets=())))
+
+
+def test_an_adopted_job_keeps_its_own_name():
+    """No stage order has such a key."""
+    assert job_name(f"{NATIVE}weekly_Reboot-7") == "weekly_Reboot-7"
+    assert job_name("spring-s1") == stage_name("spring-s1")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import requests
 
 from bridge.cli.main import main
-from bridge.store import Store
+from bridge.store.store import Store
 
 ANY = "*"
 _lock = threading.Lock()

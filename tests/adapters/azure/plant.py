@@ -22,6 +22,7 @@ from adapters.simulation.http import QuietHandler
 from bridge.fleet import FleetError, StageOrder
 from bridge.names import stage_name
 from bridge.release.report import Report
+from bridge.rollout.model import FleetPart
 from tests.releases import MODEL
 
 MODEL_ID = "dtmi:azure:iot:deviceUpdateModel;3"
@@ -97,6 +98,10 @@ class Plant:
         agent = {"deviceProperties": properties, "compatPropertyNames": "manufacturer,model"}
         self.hub.set_connected(name, connected=True, model_id=MODEL_ID)
         self.hub.report(name, {"deviceUpdate": {"__t": "c", "agent": agent}})
+
+    def say_of_itself(self, name, **members):
+        """What the device reports of itself for queries."""
+        self.hub.report(name, {"otabridge": members})
 
     def begin(self, name, key, said=None):
         """The device takes the offer of the stage order `key`."""
@@ -239,6 +244,11 @@ def calls_counted():
         yield made
 
 
-def order_of(package, devices, key="spring/1", roots=()):
+def order_of(package, devices, key="spring/1", roots=(), **changes):
     """A stage order for `devices`."""
-    return StageOrder(key, package.document, roots, tuple(devices), timeout_minutes=30)
+    return StageOrder(key, package.document, roots, tuple(devices), timeout_minutes=30, **changes)
+
+
+def ids_of(fleet, **selectors):
+    """The ids of the devices of a part of the fleet."""
+    return [device.id for device in fleet.devices(FleetPart(fleet.name, **selectors))]

@@ -13,7 +13,7 @@ from bridge.names import stage_name
 from bridge.release.errors import FailureCode, MalformedRelease
 from bridge.release.report import Outcome, Phase, Progress, Report
 from bridge.tally import Tally
-from tests.adapters.azure.plant import Plant, calls_counted, order_of, put
+from tests.adapters.azure.plant import Plant, calls_counted, ids_of, order_of, put
 
 KEY = "spring/1"
 STAGE = stage_name(KEY)
@@ -42,18 +42,18 @@ def test_devices_are_those_of_the_hub_or_of_a_group(plant, order):
     """Each once; a stage borrows the tag and not the membership."""
     plant.fleet.start(order)
 
-    assert sorted(plant.fleet.devices(None)) == list(THREE)
-    assert sorted(plant.fleet.devices("eu")) == ["gate-1", "gate-2"]
+    assert sorted(ids_of(plant.fleet)) == list(THREE)
+    assert sorted(ids_of(plant.fleet, group="eu")) == ["gate-1", "gate-2"]
     plant.hub.patch_twin("gate-2", {"tags": {"ADUGroup": "moved"}})
-    assert sorted(plant.fleet.devices("eu")) == ["gate-1"]
-    assert list(plant.fleet.devices("us")) == []
+    assert sorted(ids_of(plant.fleet, group="eu")) == ["gate-1"]
+    assert ids_of(plant.fleet, group="us") == []
 
 
 def test_all_pages_are_read(plant):
     """More devices than one page holds."""
     names = plant.add(*(f"lot-{number:04}" for number in range(1010)), group="lot", online=False)
 
-    assert sorted(plant.fleet.devices("lot")) == sorted(names)
+    assert sorted(ids_of(plant.fleet, group="lot")) == sorted(names)
 
 
 def test_a_stage_is_a_group_and_a_deployment(plant, order):

@@ -16,11 +16,12 @@ from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.device import AzureChannel
 from adapters.azure.fleet.settings import AzureFleetSettings
 from adapters.azure.simulator.throttle import QUOTAS
-from bridge.controller import Controller
-from bridge.plan import Request, SignedRelease
+from bridge.engine.controller import Controller
+from bridge.engine.progress import State
+from bridge.planning.plan import Request, SignedRelease
 from bridge.release.report import Outcome, Phase, Progress, Report
-from bridge.rollout import Rollout, State
-from bridge.store import Store
+from bridge.rollout.model import Rollout
+from bridge.store.store import Store
 from tests.adapters.azure.conftest import SDK_LEAK
 from tests.adapters.azure.deployer import History
 from tests.adapters.azure.plant import MANUFACTURER, Plant, SimulatedClock, put
@@ -42,6 +43,17 @@ class TurnedClock(SimulatedClock):
 
     def sleep(self, seconds):
         self._clock.advance(seconds)
+
+
+class TurnedStore(Store):
+    """Its time is the simulator's."""
+
+    def __init__(self, where, clock):
+        super().__init__(where)
+        self._clock = clock
+
+    def now(self):
+        return datetime.fromtimestamp(self._clock.now(), UTC)
 
 
 class InstallingDevice(threading.Thread):
@@ -140,10 +152,9 @@ def test_a_rollout_at_the_pace_of_azure(plant, package, tmp_path):
     clock = plant.simulator.clock
     histories = {name: History(plant.hub, name) for name in DEVICES}
     controller = Controller(
-        Store(tmp_path / "otabridge.db"),
+        TurnedStore(tmp_path / "otabridge.db", clock),
         lambda _: plant.fleet,
         Publisher(package, tmp_path),
-        lambda: datetime.fromtimestamp(clock.now(), UTC),
         "ada@desk",
     )
     said = []

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from bridge.cli.main import main
+from tests.bridge.cli.desk import CONFIG, NEXT_YEAR, ROLLOUT, Desk, Ended
+from tests.bridge.fakes import FakeFleet
+from tests.bridge.plans import ids
+from tests.releases import ReleaseKit
 
 PASSPHRASE = "correct horse battery"
 
@@ -46,3 +50,29 @@ def otabridge(monkeypatch, capsys, tmp_path) -> Otabridge:
         return Ran(ended.value.code or 0, out, err)
 
     return run
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, capsys) -> Desk:
+    """Ready to apply: 20 devices in each of two fleets, a release signed by two of three approvers."""
+    fleets = {name: FakeFleet(name, ids(name, 20), eager=True) for name in ("factory", "depot")}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bridge.wiring.open_fleet", lambda config, name: fleets[config.fleet(name).name])
+    monkeypatch.setenv("COLUMNS", "1000")
+    for variable in ("OTABRIDGE_CONFIG", "OTABRIDGE_STORE_URL", "OTABRIDGE_OUTPUT"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def otabridge(*words: str) -> Ended:
+        monkeypatch.setattr("sys.argv", ["otabridge", *words])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        captured = capsys.readouterr()
+        code = exited.value.code
+        return Ended(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    desk = Desk(tmp_path, ReleaseKit(root_expires=NEXT_YEAR), fleets, otabridge)
+    (tmp_path / "otabridge.toml").write_text(CONFIG)
+    desk.write(ROLLOUT)
+    desk.write_trust()
+    desk.write_release()
+    return desk

@@ -250,14 +250,13 @@ def test_the_data_plane_over_https_gives_documents_as_text(simulator, iot, fleet
     assert refusal(data.describe_job_execution, thingName="a", jobId="j")[:2] == ("TerminalStateException", 410)
 
 
+@pytest.mark.usefixtures("fleet")
 def test_what_is_not_played_says_so_at_once(iot):
     """A clear 400 that names the way round, not a 500 that boto3 repeats."""
-    code, status, message = refusal(
-        iot.create_dynamic_thing_group, thingGroupName="d", queryString="attributes.bucket<10"
-    )
+    code, status, message = refusal(iot.delete_job_execution, jobId="j", thingName="a", executionNumber=1)
 
     assert (code, status) == ("InvalidRequestException", 400)
-    assert message == "This simulator does not play CreateDynamicThingGroup; use a static thing group instead"
+    assert message == "This simulator does not play DeleteJobExecution; delete the whole job instead"
 
 
 @pytest.mark.usefixtures("fleet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 
 import awsiot
 import pytest
@@ -95,3 +96,59 @@ def test_a_duplicate_answer_does_no_harm(simulator, shadows):
     report(shadows, {"slot": "a"})
 
     assert read(shadows).version == 1
+
+
+def test_what_was_wished_and_is_not_reported_reaches_the_device(simulator, shadows):
+    """The delta with its version and times, once and again until the device reports it."""
+    wishes = queue.Queue()
+    ready = queue.Queue()
+    options = awsiot.ServiceStreamOptions(incoming_event_listener=wishes.put, subscription_status_listener=ready.put)
+    request = iotshadow.NamedShadowDeltaUpdatedSubscriptionRequest(thing_name="pump", shadow_name=NAME)
+    stream = shadows.create_named_shadow_delta_updated_stream(request, options)
+    stream.open()
+    ready.get(timeout=WAIT)
+    report(shadows, {"level": 1, "slot": "a"})
+
+    wish = json.dumps({"state": {"desired": {"level": 2, "slot": "a"}}})
+    simulator.client("iot-data").update_thing_shadow(thingName="pump", shadowName=NAME, payload=wish)
+
+    told = wishes.get(timeout=WAIT)
+    assert (told.version, told.state, set(told.metadata)) == (2, {"level": 2}, {"level"})
+    assert read(shadows).state.delta == {"level": 2}
+    report(shadows, {"level": 2})
+    assert read(shadows).state.delta is None
+    assert wishes.empty()
+    del stream
+
+
+def test_a_field_tells_when_it_was_last_given(shadows, monkeypatch):
+    """Fields that a later report leaves out keep their times."""
+    report(shadows, {"slot": "a", "deep": {"old": 1, "new": 1}})
+    before = read(shadows).metadata.reported
+    monkeypatch.setattr("moto.iotdata.models.time.time", lambda: before["slot"]["timestamp"] + 100)
+    report(shadows, {"deep": {"new": 2}})
+
+    after = read(shadows).metadata.reported
+
+    assert after["slot"] == before["slot"]
+    assert after["deep"]["old"] == before["deep"]["old"]
+    assert after["deep"]["new"]["timestamp"] == before["slot"]["timestamp"] + 100
+
+
+def test_over_https_it_is_the_same_shadow(simulator, shadows):
+    """Versions, refusals and deletion in HTTP's own words."""
+    data = simulator.client("iot-data")
+    place = {"thingName": "pump", "shadowName": NAME}
+    report(shadows, {"slot": "a"})
+
+    stale = json.dumps({"state": {"reported": {"slot": "b"}}, "version": 9})
+    with pytest.raises(data.exceptions.ConflictException, match="Version conflict"):
+        data.update_thing_shadow(**place, payload=stale)
+    with pytest.raises(data.exceptions.RequestEntityTooLargeException):
+        data.update_thing_shadow(**place, payload=json.dumps({"state": {"reported": {"log": "x" * 9000}}}))
+    with pytest.raises(data.exceptions.InvalidRequestException, match="Missing required node: state"):
+        data.update_thing_shadow(**place, payload="{}")
+    data.delete_thing_shadow(**place)
+
+    with pytest.raises(data.exceptions.ResourceNotFoundException, match=f"No shadow exists with name: '{NAME}'"):
+        data.get_thing_shadow(**place)

@@ -107,12 +107,12 @@ def test_a_deployment_is_cancelled_and_deleted_once(plant, order):
     (device_class,) = deployments.find(STAGE).classes
 
     for _ in range(2):
-        deployments._cancel(STAGE, device_class)
+        deployments._cancel(STAGE, device_class, STAGE)
         deployments.cancel(STAGE)
     for _ in range(2):
         deployments.remove(STAGE)
 
-    deployments._cancel(STAGE, device_class)
+    deployments._cancel(STAGE, device_class, STAGE)
     deployments.cancel(STAGE)
     assert deployments.find(STAGE) is None
 
@@ -156,7 +156,7 @@ def test_a_deployment_that_is_gone_when_it_is_deleted_is_deleted(plant, order, m
     found = deployments.find(STAGE)
     deployments.cancel(STAGE)
     deployments.remove(STAGE)
-    monkeypatch.setattr(deployments, "find", lambda _: found)
+    monkeypatch.setattr(deployments, "find", lambda *_: found)
 
     deployments.remove(STAGE)
 

@@ -5,56 +5,20 @@ To die after a call that only looks is to die after the change before it.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from unittest.mock import patch
+from dataclasses import replace
 
 import pytest
-import requests
 
 from bridge.names import stage_name
+from bridge.release.bucket import Buckets
 from bridge.release.report import Outcome, Report
+from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
+from tests.adapters.azure.dying import dies
 from tests.adapters.azure.plant import Plant, finish, order_of, put
 
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
 MOST_CALLS = 200
-
-
-class Died(BaseException):
-    """The process was killed; nothing in it may catch this."""
-
-
-def changes(method, url):
-    """Whether a call leaves something behind in Azure."""
-    return method != "GET" and not any(word in url for word in ("/devices/query", "comp=userdelegationkey"))
-
-
-@contextmanager
-def mortal(call):
-    """Within it, the process dies right after change number `call` (from 0) took effect."""
-    really, made = requests.Session.request, []
-
-    def request(session, method, url, **options):
-        response = really(session, method, url, **options)
-        if changes(method, url):
-            made.append(url)
-        if len(made) == call + 1:
-            response.close()
-            raise Died
-        return response
-
-    with patch.object(requests.Session, "request", request):
-        yield
-
-
-def dies(act, call):
-    """Whether `act` came so far that it died at that call."""
-    with mortal(call):
-        try:
-            finish(act)
-        except Died:
-            return True
-    return False
 
 
 @pytest.fixture
@@ -158,3 +122,57 @@ def test_a_stop_of_what_has_ended_that_dies_anywhere_is_finished_by_the_next(pla
             break
         number += 1
     assert 6 < number < MOST_CALLS
+
+
+def by_bucket(plant, order, number):
+    """The same order for two buckets, of which the bare device's comes first; by a device each."""
+    eu, bare = order.devices
+    plant.say_of_itself(bare, bucket=2 * number)
+    plant.say_of_itself(eu, bucket=2 * number + 1)
+    return replace(order, devices=(), buckets=(Buckets(2 * number, 2 * number + 1),), part=FleetPart("f"), size=2)
+
+
+def start_slowly(plant, order):
+    """Admit one device, then the other."""
+    finish(lambda: plant.open().start(replace(order, admitted=1)))
+    finish(lambda: plant.open().start(replace(order, admitted=2)))
+
+
+@pytest.mark.parametrize("selects", [False, True], ids=["by name", "by bucket"])
+def test_an_admission_that_dies_anywhere_is_finished_by_the_next(plant, round_of, selects):
+    """After every change in turn: the tally adds up meanwhile, and nothing borrowed is lost."""
+    number = 0
+    while True:
+        named = round_of(number)
+        order = by_bucket(plant, named, number) if selects else replace(named, devices=named.devices[::-1])
+        died = dies(lambda order=order: start_slowly(plant, order), number)
+        assert plant.fleet.tally(order.key) in (None, Tally(waiting=2))
+        start_slowly(plant, order)
+
+        assert plant.fleet.tally(order.key) == Tally(waiting=2)
+        assert plant.tags(named.devices[0])[0]["otabridge"] == {"stage": stage_name(order.key), "was": "eu"}
+        assert plant.tags(named.devices[1])[0]["otabridge"] == {"stage": stage_name(order.key)}
+        finish(lambda order=order: plant.fleet.stop(order.key, "next round"))
+        assert_nothing_left(plant, named)
+        if not died:
+            break
+        number += 1
+    assert 10 < number < MOST_CALLS
+
+
+def test_an_admission_that_dies_anywhere_can_be_stopped(plant, round_of):
+    """Everybody is given back, and counted as withdrawn."""
+    number = 0
+    while True:
+        named = round_of(number)
+        order = by_bucket(plant, named, number)
+        died = dies(lambda order=order: start_slowly(plant, order), number)
+
+        finish(lambda order=order: plant.open().stop(order.key, "changed my mind"))
+
+        assert_nothing_left(plant, named)
+        assert plant.fleet.tally(order.key) in (None, Tally(withdrawn=2, open=False, cancelled=True))
+        if not died:
+            break
+        number += 1
+    assert 10 < number < MOST_CALLS

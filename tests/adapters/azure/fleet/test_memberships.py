@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.azure.fleet.memberships import TwinPatch, belongs, forget, give_back, is_group, join, leave, survey
+from adapters.azure.fleet.memberships import (
+    TwinPatch,
+    belongs,
+    forget,
+    give_back,
+    is_group,
+    join,
+    leave,
+    stop_counting,
+    survey,
+    take_over,
+)
 
 STAGE, OTHER = "otabridge-spring-1-0123456789abcdef", "otabridge-winter-1-fedcba9876543210"
 
@@ -37,6 +48,7 @@ def test_devices_are_sorted_by_where_they_are():
 
     assert found.absent == ("gone",)
     assert found.held == {"held": OTHER}
+    assert found.holders == {OTHER: ("held",)}
     assert found.odd == {"odd": 7}
     assert found.free == {"eu": ("eu-1", "eu-2"), None: ("bare",), "us": ("freed",)}
 
@@ -78,6 +90,20 @@ def test_leaving_keeps_the_stage_and_giving_back_does_not():
     assert give_back("eu") == TwinPatch({"ADUGroup": "eu", "otabridge": None}, {"otabridge": None})
     assert give_back(None).tags["ADUGroup"] is None
     assert forget() == TwinPatch({"otabridge": None}, {"otabridge": None})
+
+
+def test_taking_over_leaves_the_first_stage_its_count():
+    """In a tag that giving back does not touch; the group is the customer's, not the first stage's."""
+    taken = take_over(STAGE, OTHER, "eu", "failed")
+
+    assert taken.tags == {
+        "ADUGroup": STAGE,
+        "otabridge": {"stage": STAGE, "was": "eu"},
+        "otabridge_fedcba9876543210": "failed",
+    }
+    assert taken.desired == {"otabridge": {"stage": STAGE}}
+    assert not set(stop_counting(OTHER).tags) & set(give_back("eu").tags)
+    assert stop_counting(OTHER) == TwinPatch({"otabridge_fedcba9876543210": None}, {})
 
 
 @pytest.mark.parametrize("value", ["eu", "EU_1.~-", "x" * 255, "it's"])

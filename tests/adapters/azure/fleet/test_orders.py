@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -14,13 +16,16 @@ from adapters.azure.fleet.orders import (
     adopted_record,
     is_final,
     new_record,
+    opened,
     parse_record,
     render_record,
 )
 from adapters.azure.fleet.request import StageRequest
+from adapters.azure.fleet.selection import Selection
 from adapters.azure.wire import UpdateId
 from bridge.fleet import DeviceReport
 from bridge.names import stage_name
+from bridge.release.bucket import Buckets
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome
 from bridge.tally import Tally
@@ -48,6 +53,11 @@ RECORDS = st.builds(
     import_operation=st.text(max_size=9),
     examined=COUNTS,
     tagged=COUNTS,
+    admitted=st.none() | COUNTS,
+    joined=st.none() | COUNTS,
+    behind=COUNTS,
+    aside=st.lists(st.text(max_size=9), max_size=3).map(tuple),
+    lent=st.booleans(),
     jobs=COUNTS,
     stopped_reason=st.text(max_size=9),
     tally=st.one_of(st.none(), TALLIES),
@@ -138,7 +148,7 @@ def test_an_order_that_is_adopted_is_to_be_stopped():
     """All that is known is how many devices carry its tag."""
     record = adopted_record("spring/1", 7)
 
-    assert (record.state, record.size, record.tally) == (State.STOPPED, 7, None)
+    assert (record.state, record.size, record.tally, record.lent) == (State.STOPPED, 7, None, True)
     assert parse_record(render_record(record)) == record
 
 
@@ -146,3 +156,55 @@ def test_an_order_is_final_when_all_have_ended():
     """However they did."""
     assert is_final(Tally(installed=1, failed=1, timed_out=1, withdrawn=1, rejected=1), 5)
     assert not is_final(Tally(installed=4, running=1), 5)
+
+
+def by_bucket(size, admitted=None) -> StageRequest:
+    """A request for ten buckets."""
+    whole = Selection(buckets=(Buckets(0, 9),))
+    return dataclasses.replace(request(()), selection=whole, planned=size, admitted=admitted)
+
+
+OPENED = [
+    (by_bucket(4), 3, (State.OPEN, 3, None, 3)),
+    (by_bucket(4), 9, (State.OPEN, 9, None, 9)),
+    (by_bucket(4, 2), 3, (State.OPEN, 4, 5, 3)),
+    (by_bucket(4, 2), 5, (State.OPEN, 5, 5, 5)),
+    (by_bucket(4, 2), 0, (State.OPEN, 4, 5, 0)),
+    (by_bucket(4), 0, (State.CLOSED, 0, None, 0)),
+    (request(("a", "b")), 2, (State.OPEN, 2, None, 2)),
+    (dataclasses.replace(request(("a", "b")), admitted=1), 1, (State.OPEN, 2, 1, 1)),
+]
+
+
+@pytest.mark.parametrize(("wanted", "joined", "expected"), OPENED)
+def test_an_order_is_for_the_devices_that_joined(wanted, joined, expected):
+    """Once all are admitted; without any it is over."""
+    record = opened(new_record(wanted), wanted, joined)
+
+    assert (record.state, record.size, record.admitted, record.joined) == expected
+    assert (record.tally == Tally(open=False)) is (record.state is State.CLOSED)
+    assert record.admits(wanted)
+
+
+@pytest.mark.parametrize("wanted", [by_bucket(4), request(("a", "b"))])
+def test_an_order_that_waits_for_devices_admits_them_later(wanted):
+    """They are counted in its size, and `start` is not done yet."""
+    behind = msgspec.structs.replace(new_record(wanted), behind=1)
+
+    record = opened(behind, wanted, 1)
+
+    assert (record.state, record.size, record.joined) == (State.OPEN, 2, 1)
+    assert not record.admits(wanted)
+
+
+def test_a_record_from_before_admission_admits_everybody():
+    """It was written when all devices joined at once."""
+    members = msgspec.json.decode(render_record(new_record(request())))
+    old = parse_record(msgspec.json.encode({name: members[name] for name in members if name not in NEW}))
+
+    assert (old.admitted, old.joined) == (None, None)
+    assert old.admits(request())
+    assert old.admits(dataclasses.replace(request(("a", "b")), admitted=1))
+
+
+NEW = ("admitted", "joined", "behind", "aside", "lent")

@@ -109,6 +109,30 @@ def test_devices_without_an_earlier_group_are_found():
     assert not matches(condition, twin(group=STAGE, stage=STAGE, was="eu"))
 
 
+def test_a_stage_never_takes_a_device_twice():
+    """Neither one that is in it, nor one that another stage took from it, whose tag outlives that stage."""
+    free = parse_condition(queries.never_in(STAGE, ""))
+    taken = twin(group="eu")
+    taken["tags"][queries.moved_tag(STAGE)] = "failed"
+
+    assert matches(free, twin(group="eu"))
+    assert matches(free, twin(group="eu", stage="another"))
+    assert not matches(free, twin(group=STAGE, stage=STAGE))
+    assert not matches(free, taken)
+    assert matches(parse_condition(queries.has_moved_on(STAGE)), taken)
+
+
+@given(st.lists(IDS, unique=True, min_size=1, max_size=400), GROUPS)
+def test_devices_to_be_taken_over_fit_into_what_a_job_asks(devices, was):
+    """Whatever the ids and the group that they came from, and for the longest name that a stage can have."""
+    stage, other = (f"otabridge-{letter * 36}-0123456789abcdef" for letter in "ab")
+    for chunk in queries.chunks(devices, queries.ROOM):
+        those = queries.never_in(stage, queries.among(chunk))
+        for asked in (queries.ended(other, those, Word.FELL_BACK), queries.begun_before(other, those, MOMENT)):
+            assert len(queries.from_group(asked, was)) <= queries.MOST_CHARACTERS
+            assert len(queries.origins(asked)) <= queries.MOST_CHARACTERS
+
+
 FORGETTING = [
     (twin(group="eu", stage=STAGE), True),
     (twin(stage=STAGE), True),
@@ -124,17 +148,16 @@ def test_only_who_is_out_of_the_group_is_forgotten(found, is_forgotten):
     assert matches(parse_condition(queries.out_of_group(STAGE)), found) is is_forgotten
 
 
-def test_a_borrowed_device_is_still_in_its_group():
-    """A rollout to a group names the same devices while another stage has them."""
-    condition = parse_query(queries.devices_of_group("eu")).condition
-
-    assert matches(condition, twin(group="eu"))
-    assert matches(condition, twin(group=STAGE, stage=STAGE, was="eu"))
-    assert not matches(condition, twin(group=STAGE, stage=STAGE, was="us"))
-
-
 TEXTS = [
-    queries.ALL_DEVICES,
+    queries.described(""),
+    queries.counted(queries.among(["gate-1"])),
+    queries.models(""),
+    queries.agent_models(""),
+    queries.unjoined(STAGE, ""),
+    queries.group_by_stage(STAGE),
+    queries.was_reset([STAGE]),
+    queries.elsewhere([STAGE, "other"], "(tags.hot = true)"),
+    queries.elsewhere([], ""),
     queries.members(["gate-1"]),
     queries.group_size(STAGE),
     queries.stage_size(STAGE),
@@ -142,6 +165,10 @@ TEXTS = [
     queries.late(STAGE, MOMENT),
     queries.late_devices(STAGE, MOMENT),
     queries.bad_devices(STAGE),
+    queries.moved_on(STAGE),
+    queries.standings_of(STAGE, queries.among(["gate-1"])),
+    queries.origins(queries.ended(STAGE, queries.among(["gate-1"]), Word.FAILED)),
+    queries.counted(queries.begun_before(STAGE, "", MOMENT)),
     queries.borrowed_from(STAGE),
     queries.borrowed_from(STAGE, unbegun=True),
 ]

@@ -14,7 +14,9 @@ from adapters.azure.wire import UpdateId, parse_roots
 from adapters.violations import BrokenLimits
 from bridge.fleet import StageOrder
 from bridge.names import stage_name
+from bridge.release.bucket import Buckets
 from bridge.release.errors import MalformedRelease
+from bridge.rollout.model import FleetPart
 from tests.releases import ReleaseKit, new_release, sha256
 
 OWNER = {"provider": "contoso", "manufacturer": "acme"}
@@ -44,7 +46,7 @@ def test_an_order_becomes_an_update(owner):
     manifest = parse(import_manifest(request, CREATED))
 
     assert request.stage == stage_name("spring/1")
-    assert request.devices == ("gate-1", "gate-2")
+    assert request.devices == ("gate-2", "gate-1")
     assert manifest.update_id == UpdateId("contoso", "gateway-os", "2.0.0")
     assert manifest.compatibility == ({"manufacturer": "acme", "model": "gateway-3"},)
     assert [file.name for file in manifest.files] == ["release.json", "roots.json", "rootfs.img.zst"]
@@ -68,7 +70,7 @@ def test_without_later_roots_there_is_no_file_of_them(owner):
 
 def test_a_device_named_twice_is_one(owner):
     """The order's size is what the hub can count."""
-    assert stage_request(order_of(owner, devices=("b", "a", "b")), **OWNER).devices == ("a", "b")
+    assert stage_request(order_of(owner, devices=("b", "a", "b")), **OWNER).devices == ("b", "a")
 
 
 def artifact(kit, **changes):
@@ -130,3 +132,39 @@ def test_bytes_that_are_no_release_are_refused():
     """As such."""
     with pytest.raises(MalformedRelease):
         stage_request(StageOrder("spring/1", b"{}", (), (), 30), **OWNER)
+
+
+HALF = (Buckets(9990, 9999), Buckets(0, 89))
+ADMITTED = [
+    ((), 10, None, None),
+    ((), 2, 1, 1),
+    ((), 2, 2, None),
+    ((), 2, 0, 0),
+    (HALF, 200, 100, 50),
+    (HALF, 200, 1, 0),
+    (HALF, 200, 3, 1),
+    (HALF, 200, 200, None),
+    (HALF, 200, None, None),
+    (HALF, 0, 0, None),
+]
+
+
+@pytest.mark.parametrize(("buckets", "size", "admitted", "target"), ADMITTED)
+def test_admitted_devices_become_a_part_of_the_list_or_of_the_buckets(owner, buckets, size, admitted, target):
+    """Rounded down, as no more may be offered it; None is all."""
+    order = replace(order_of(owner), buckets=buckets, size=size, admitted=admitted)
+
+    request = stage_request(order, **OWNER)
+
+    assert request.target == target
+    assert request.size == (size if buckets else 2)
+
+
+def test_what_breaks_an_order_by_bucket_is_named(owner):
+    """Before any call."""
+    order = replace(order_of(owner), buckets=(Buckets(0, 10_000),), part=FleetPart("f", query="a = ("))
+
+    with pytest.raises(BrokenLimits) as raised:
+        stage_request(order, **OWNER)
+
+    assert [each.field for each in raised.value.violations] == ["query", "buckets"]

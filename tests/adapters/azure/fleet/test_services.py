@@ -9,7 +9,7 @@ from adapters.azure.fleet.pacing import LONGEST_DELAY
 from adapters.azure.fleet.refusals import explained
 from adapters.simulation.faults import Effect
 from bridge.fleet import FleetError
-from tests.adapters.azure.plant import Plant, calls_counted, order_of, put
+from tests.adapters.azure.plant import Plant, calls_counted, ids_of, order_of, put
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_the_hub_is_asked_again_when_it_says_so(plant, monkeypatch):
     monkeypatch.setattr(plant.clock, "sleep", naps.append)
     throttle_once(monkeypatch, "/devices/query", {"Retry-After": "3"})
 
-    assert list(plant.fleet.devices(None)) == ["gate-1"]
+    assert ids_of(plant.fleet) == ["gate-1"]
     assert naps == [3.0]
 
 
@@ -68,7 +68,7 @@ def test_a_hub_that_refuses_for_good_is_asked_three_times(plant, monkeypatch):
     plant.faults.plan("query", Effect.THROTTLE, times=99)
 
     with calls_counted() as calls, pytest.raises(FleetError, match="ThrottlingException") as raised:
-        list(plant.fleet.devices(None))
+        ids_of(plant.fleet)
 
     assert raised.value.retryable
     assert sum("/devices/query" in call for call in calls) == 3
@@ -89,7 +89,7 @@ def test_queries_keep_their_pace(plant, monkeypatch):
     monkeypatch.setattr(clock, "sleep", sleep, raising=False)
 
     for _ in range(3):
-        assert list(fleet.devices(None)) == ["gate-1"]
+        assert ids_of(fleet) == ["gate-1"]
 
     assert naps == [60.0]
 

@@ -42,6 +42,23 @@ def test_rows_become_a_tally(found, size, over, expected):
     assert tally(counts(STAGE, rows(*found)), size, 0, over=over) == expected
 
 
+ADMITTED = [
+    ([(None, 2)], 5, 2, False, Tally(waiting=5)),
+    ([(f"{STAGE}/installed", 2)], 5, 2, False, Tally(waiting=3, installed=2)),
+    ([(f"{STAGE}/installed", 1)], 5, 2, False, Tally(waiting=3, installed=1, withdrawn=1)),
+    ([(None, 3)], 5, 2, False, Tally(waiting=5)),
+    ([(None, 1)], 5, 2, True, Tally(withdrawn=5, open=False, cancelled=True)),
+    ([], 5, 0, False, Tally(waiting=5)),
+    ([(f"{STAGE}/running", 6)], 5, 2, False, Tally(running=6)),
+]
+
+
+@pytest.mark.parametrize(("found", "size", "joined", "over", "expected"), ADMITTED)
+def test_devices_that_have_not_joined_wait(found, size, joined, over, expected):
+    """Those that had joined and are gone left the hub; who joins just now is no stranger."""
+    assert tally(counts(STAGE, rows(*found)), size, 0, over=over, joined=joined) == expected
+
+
 def test_a_late_device_is_timed_out_and_no_longer_running():
     """The hub's clock decides; more late than running cannot be."""
     seen = counts(STAGE, rows((f"{STAGE}/running", 3)))
@@ -63,6 +80,15 @@ def test_a_tally_adds_up(found, late, over):
 
     assert made.waiting + made.running + made.ended == size
     assert made.open is not over
+
+
+def test_devices_that_moved_on_are_counted_as_they_ended():
+    """By the word that their tag keeps; whatever else it says counts as too slow, for whoever is there has ended."""
+    moved = [{"word": "failed", "devices": 2}, {"word": "timed-out", "devices": 1}, {"word": "running", "devices": 1}]
+    seen = counts(STAGE, [{"standing": f"{STAGE}/failed", "devices": 1}, {"devices": 3}], moved)
+
+    assert (seen.running, seen.unbegun, seen.total) == (0, 3, 8)
+    assert tally(seen, 8, 0, over=False) == Tally(waiting=3, failed=3, timed_out=2)
 
 
 def test_rows_without_a_number_count_nobody():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.azure.fleet.joining_by_name import JoiningByName
 from adapters.azure.fleet.refusals import Waiting
 from adapters.azure.simulator.jobs import JobRequest
 from adapters.simulation.clock import VirtualClock
@@ -220,15 +221,14 @@ def test_a_device_that_a_job_could_not_change_is_tried_again(plant, order):
 def test_a_device_deleted_in_the_middle_is_named(plant, order, monkeypatch):
     """It was there when all were looked at, and is not when they are to be in the group."""
     hasty = plant.open(patience_seconds=0.5)
-    starting = hasty._starting
-    tag = starting._tag
+    join = JoiningByName.join
 
-    def tag_and_lose(*values):
-        held = tag(*values)
+    def join_and_lose(*values):
+        held = join(*values)
         plant.hub.remove_device("gate-2")
         return held
 
-    monkeypatch.setattr(starting, "_tag", tag_and_lose)
+    monkeypatch.setattr(JoiningByName, "join", join_and_lose)
     with pytest.raises(FleetError, match=rf"the hub shows 1 of 2 devices in group {STAGE}; all are looked at again"):
         hasty.start(order)
 

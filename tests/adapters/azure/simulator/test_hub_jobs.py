@@ -164,3 +164,35 @@ def test_what_is_no_job(jobs, asked, said):
 
     assert said in caught.value.message
     assert jobs.listed(None, None) == ()
+
+
+RANGES = [
+    ("(properties.reported.bucket >= 3 AND properties.reported.bucket <= 4)", "d"),
+    ("((properties.reported.bucket >= 3 AND properties.reported.bucket <= 4) OR properties.reported.bucket < 1)", "ad"),
+    ("properties.reported.bucket > 0 AND (NOT is_defined(tags.held) OR tags.held NIN ['x','y'])", "b"),
+    ("properties.reported.bucket >= 0 AND NOT (properties.reported.bucket IN [0,1] OR tags.held = 'y')", ""),
+    ("NOT properties.reported.bucket >= 1", "a"),
+]
+
+
+@pytest.mark.parametrize(("condition", "reached"), RANGES)
+def test_a_condition_over_numbers_reaches_those_who_report_them(hub, jobs, condition, reached):
+    """Who reports none, or a text, is neither within a range nor outside of it."""
+    for name, bucket in {"a": 0, "b": 1, "c": "3", "d": 3}.items():
+        hub.report(name, {"bucket": bucket})
+    hub.patch_twin("d", {"tags": {"held": "y"}})
+
+    jobs.create(request(condition=condition))
+    hub.clock.advance(60)
+
+    assert tagged(hub) == reached
+
+
+@pytest.mark.parametrize("condition", ["(" * 65 + "a = 1" + ")" * 65, "a = 1 OR " * 1000 + "a = 1", "a = 1 GROUP BY b"])
+def test_a_condition_beyond_the_hubs_bounds_makes_no_job(jobs, condition):
+    """Depth, length and clauses."""
+    with pytest.raises(HubError) as raised:
+        jobs.create(request(condition=condition))
+
+    assert raised.value.refusal is Refusal.ARGUMENT_INVALID
+    assert jobs.show("j")["status"] == "unknown"

@@ -1,0 +1,1 @@
+"""Runs rollouts: observe, decide, save, act. The decision is pure; the controller drives it."""

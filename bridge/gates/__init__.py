@@ -1,0 +1,1 @@
+"""Gates: what counts of devices prove about a release. Pure; docs/gates.md says why one may look at any time."""

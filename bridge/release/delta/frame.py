@@ -1,0 +1,159 @@
+"""The head of a frame: how much it makes, and how its three streams are coded (docs/payload-format.md, Frame)."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+from bridge.release.delta.errors import MalformedPayload
+from bridge.release.manifest import MAX_IMAGE_BYTES
+
+
+class Codec(IntEnum):
+    """How a stream is coded. Numbers are never reused."""
+
+    RAW = 0
+    ZERO = 1
+    LZMA = 2
+    BZ2 = 3
+    ZSTD = 4
+    ZSTD_OLD = 5
+    """zstd with a range of the old image as dictionary; the extra stream only."""
+
+
+LZMA_PROPERTIES = frozenset(
+    (pb * 5 + lp) * 9 + lc
+    for pb in range(5)
+    for lp in range(5)
+    for lc in range(9)
+    if lc + lp <= 4  # noqa: PLR2004
+)
+"""Those that liblzma decodes: lc + lp is at most 4."""
+DICTIONARY_LOGS = range(12, 27)
+WINDOW_LOGS = range(10, 28)
+NONE = range(1)
+_PARAMETERS = {
+    Codec.LZMA: (LZMA_PROPERTIES, DICTIONARY_LOGS),
+    Codec.ZSTD: (NONE, WINDOW_LOGS),
+    Codec.ZSTD_OLD: (NONE, WINDOW_LOGS),
+}
+DICTIONARY_BYTES = range(8, (1 << 28) + 1)
+"""zstd takes no shorter dictionary."""
+MAX_STREAM = 1 << 28
+"""Bytes of a stream, as coded and as decoded."""
+MAX_SPANS = 1 << 20
+
+_STREAM = struct.Struct("<BBBII")
+_SIZES = struct.Struct("<QI")
+_CHECK = struct.Struct("<I")
+FIXED_BYTES = _SIZES.size + 3 * _STREAM.size
+"""Of a frame's head; `rest_of_head` tells from them how many follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHead:
+    """A stream's codec, its two parameters, and its bytes as coded and as decoded.
+
+    LZMA: `first` is (pb * 5 + lp) * 9 + lc, `second` log2 of the dictionary. zstd: `second` is log2 of the window.
+    """
+
+    codec: Codec = Codec.RAW
+    first: int = 0
+    second: int = 0
+    stored: int = 0
+    raw: int = 0
+
+    def __post_init__(self) -> None:
+        first, second = _PARAMETERS.get(self.codec, (NONE, NONE))
+        fits = self.first in first and self.second in second and max(self.stored, self.raw) <= MAX_STREAM
+        if not fits or not self._is_canonical():
+            raise MalformedPayload(
+                f"a frame of the payload declares a {self.codec.name} stream that cannot be: parameters {self.first} "
+                f"and {self.second}, {self.stored} bytes for {self.raw}"
+            )
+
+    def _is_canonical(self) -> bool:
+        if self.raw == 0:
+            return self.codec is Codec.RAW and self.stored == 0
+        plain = {Codec.RAW: self.raw, Codec.ZERO: 0}
+        return self.stored == plain.get(self.codec, self.stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """A range of the old image: byte offset, length, and crc32."""
+
+    WIRE: ClassVar[struct.Struct] = struct.Struct("<QII")
+    offset: int
+    length: int
+    check: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHead:
+    """A frame makes `target` bytes of image in `spans` spans. `dictionary` goes with an extra stream of ZSTD_OLD."""
+
+    target: int
+    spans: int
+    control: StreamHead
+    diff: StreamHead
+    extra: StreamHead
+    dictionary: Dictionary | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.spans <= min(MAX_SPANS, self.target) or self.target > MAX_IMAGE_BYTES:
+            raise MalformedPayload(f"a frame of the payload declares {self.spans} spans for {self.target} bytes")
+        if Codec.ZSTD_OLD in (self.control.codec, self.diff.codec):
+            raise MalformedPayload("a frame of the payload codes another stream than the extra with the old image")
+        if (self.dictionary is None) != (self.extra.codec is not Codec.ZSTD_OLD):
+            raise MalformedPayload("a frame of the payload has a dictionary without need, or needs one without it")
+        if self.dictionary is not None and self.dictionary.length not in DICTIONARY_BYTES:
+            raise MalformedPayload(f"a frame of the payload declares a dictionary of {self.dictionary.length} bytes")
+
+    @property
+    def stored(self) -> int:
+        """Bytes of the three streams in the payload."""
+        return self.control.stored + self.diff.stored + self.extra.stored
+
+    def encode(self, seal: int) -> bytes:
+        """The bytes that the frame starts with; `seal` is of `seal_of`."""
+        body = _SIZES.pack(self.target, self.spans)
+        for stream in (self.control, self.diff, self.extra):
+            body += _STREAM.pack(stream.codec, stream.first, stream.second, stream.stored, stream.raw)
+        if self.dictionary is not None:
+            body += Dictionary.WIRE.pack(self.dictionary.offset, self.dictionary.length, self.dictionary.check)
+        return body + _CHECK.pack(zlib.crc32(body, seal))
+
+
+def seal_of(identity: int, index: int) -> int:
+    """Where the checksum of a frame's head starts: frames of another payload, or out of turn, do not match."""
+    return zlib.crc32(index.to_bytes(4, "little"), identity)
+
+
+def rest_of_head(fixed: bytes) -> int:
+    """Bytes that follow the `FIXED_BYTES` first ones."""
+    has_dictionary = fixed[FIXED_BYTES - _STREAM.size] == Codec.ZSTD_OLD
+    return (Dictionary.WIRE.size if has_dictionary else 0) + _CHECK.size
+
+
+def decode_head(data: bytes, seal: int, index: int) -> FrameHead:
+    """The whole head of frame `index`. Raises: MalformedPayload."""
+    body = data[: -_CHECK.size]
+    if _CHECK.unpack(data[-_CHECK.size :])[0] != zlib.crc32(body, seal):
+        raise MalformedPayload(
+            f"frame {index} of the payload does not match its checksum: it was damaged, or belongs to another payload"
+        )
+    target, spans = _SIZES.unpack_from(body)
+    control, diff, extra = (_stream(body, _SIZES.size + at * _STREAM.size) for at in range(3))
+    dictionary = Dictionary(*Dictionary.WIRE.unpack_from(body, FIXED_BYTES)) if len(body) > FIXED_BYTES else None
+    return FrameHead(target, spans, control, diff, extra, dictionary)
+
+
+def _stream(body: bytes, at: int) -> StreamHead:
+    codec, *rest = _STREAM.unpack_from(body, at)
+    if codec not in set(Codec):
+        raise MalformedPayload(f"the payload uses codec {codec}, which this program does not have: update the agent")
+    return StreamHead(Codec(codec), *rest)

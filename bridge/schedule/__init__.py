@@ -1,0 +1,1 @@
+"""When devices may be offered a release: maintenance windows, freeze calendars, and one answer from both."""

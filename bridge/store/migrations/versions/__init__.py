@@ -1,0 +1,1 @@
+"""The migrations; Alembic finds them by what they say of themselves."""

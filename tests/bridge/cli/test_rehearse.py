@@ -1,0 +1,96 @@
+"""`otabridge rollout rehearse`: how a rollout would go on virtual devices."""
+
+from __future__ import annotations
+
+import pytest
+
+AWS = """\
+cloud = "aws"
+region = "eu-central-1"
+bucket = "artifacts"
+role_arn = "arn:aws:iam::123456789012:role/downloads"
+cost_a_gigabyte = 0.1
+"""
+VIRTUAL = ("--devices", "factory=500", "--devices", "depot:rev-a=400", "--devices", "depot:rev-b=100", "--runs", "3")
+
+
+@pytest.fixture
+def stage(desk):
+    """A desk whose fleets have whole settings: what they give is asked of them, not of a cloud."""
+    (desk.folder / "otabridge.toml").write_text(f"[fleets.factory]\n{AWS}\n[fleets.depot]\n{AWS}")
+    return desk
+
+
+def test_a_bad_release_is_stopped_early(stage):
+    """The figure that matters: of 1000 devices few meet a release that fails on one device in two."""
+    ended = stage.otabridge("rollout", "rehearse", "rollout.yaml", *VIRTUAL, "--failing", "50", "-o", "json")
+
+    assert ended.code == 0, ended.err
+    assert ended.json["devices"] == 1000
+    assert ended.json["endings"] == {"stopped": 3}
+    assert 0 < ended.json["exposed_before_stop"]["most"] < 300
+    assert ended.json["cost"]["most"] > 0
+
+
+def test_a_stop_fits_a_narrow_terminal(stage, monkeypatch):
+    """The figures stay in their columns; the reasons go to further lines."""
+    monkeypatch.setenv("COLUMNS", "60")
+
+    ended = stage.otabridge("rollout", "rehearse", "rollout.yaml", *VIRTUAL, "--failing", "50")
+
+    lines = ended.out.splitlines()
+    assert [line for line in lines if len(line) > 60] == []
+    assert [len(line) for line in lines if line.startswith(("devices exposed", "  if not completed"))] == [59, 59]
+
+
+def test_a_good_release_in_words(stage):
+    """Every figure in a line of its own that fits a narrow terminal."""
+    assume = stage.folder / "devices.toml"
+    assume.write_text("failing = 0\nfalling_back = 0\nsilent = 0\noffline = 0\n")
+    ended = stage.otabridge("rollout", "rehearse", "rollout.yaml", *VIRTUAL, "--assume", assume)
+
+    assert ended.code == 0, ended.err
+    assert "rehearsed gates: 1000 devices, 3 runs" in ended.out
+    assert "completed: 3 runs" in ended.out
+    assert "devices exposed" in ended.out
+    assert "\nhours " in ended.out
+    assert "\nMB sent " in ended.out
+    assert [line for line in ended.out.splitlines() if len(line) > 60] == []
+    assert "cost" in ended.out
+
+
+def test_without_numbers_the_fleets_are_counted(stage):
+    """As many devices as the fleets have; nothing is offered to them."""
+    ended = stage.otabridge("rollout", "rehearse", "rollout.yaml", "--runs", "1", "-o", "json")
+
+    assert ended.code == 0, ended.err
+    assert ended.json["devices"] == 40
+    assert not stage.factory.orders
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--devices", "attic=5"), "no such fleet; it has factory, depot"),
+        (("--devices", "factory=many"), "write FLEET=COUNT or FLEET:MODEL=COUNT"),
+        (("--devices", "factory=0"), "1 to 5000000 devices"),
+        (("--every", "soon"), "write a duration such as 30s or 5m"),
+        (("--every", "0s"), "must pass some time between its passes"),
+        (("--assume", "none.toml"), "none.toml"),
+    ],
+)
+def test_wrong_words_are_refused_by_name(stage, words, message):
+    """Exit code 2, one sentence."""
+    ended = stage.otabridge("rollout", "rehearse", "rollout.yaml", *words)
+
+    assert ended.code == 2
+    assert message in ended.err
+
+
+def test_without_numpy_it_says_what_to_install(stage, monkeypatch):
+    """It is an extra: a controller does not need it."""
+    monkeypatch.setattr("bridge.cli.rehearse.find_spec", lambda _: None)
+    ended = stage.otabridge("rollout", "rehearse", "rollout.yaml", *VIRTUAL)
+
+    assert ended.code == 2
+    assert "pip install 'otabridge[rehearse]'" in ended.err

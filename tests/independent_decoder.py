@@ -1,0 +1,149 @@
+"""A decoder of payloads written from docs/payload-format.md alone: it shares no code with the project.
+
+`decode(payload, old)`, of the whole payload and the whole old image, gives the new image or raises `Refused`.
+"""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import lzma
+import struct
+import sys
+import zlib
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ZERO, COPY, ADD, LITERAL, INFLATE, DEFLATE = range(6)
+READING = (COPY, ADD, INFLATE)
+
+
+class Refused(Exception):
+    """Not what the specification allows."""
+
+
+def require(holds, what):
+    if not holds:
+        raise Refused(what)
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        self.at += count
+        require(self.at <= len(self.data), "cut")
+        return self.data[self.at - count : self.at]
+
+    def unpack(self, layout):
+        return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
+
+    def number(self):
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            if byte < 128:
+                require((byte or not shift) and shift < 49, "number")
+                return value
+            shift += 7
+
+    def numbers(self, count):
+        return [self.number() for _ in range(count)]
+
+
+def decode(payload, old):
+    """The new image."""
+    reader = Reader(payload)
+    magic, ways, old_length, new_length = reader.unpack("5sBQQ")
+    old_hash, new_hash, _, _, _, frames = reader.unpack("32s32sIIII")
+    packings = [reader.unpack("BBbBBI") for _ in range(ways)]
+    require(zlib.crc32(payload[: reader.at]) == reader.unpack("I")[0], "header checksum")
+    require(magic == b"\x89OTB\x01" and len(old) == old_length, "magic, version or old length")
+    require(old_hash == (hashlib.sha256(old).digest() if old else bytes(32)), "old sha256")
+    seals = [zlib.crc32(struct.pack("<I", index), zlib.crc32(old_hash + new_hash)) for index in range(frames)]
+    image = b"".join(decode_frame(reader, seal, old, packings) for seal in seals)
+    require((reader.at, len(image)) == (len(payload), new_length), "lengths")
+    require(hashlib.sha256(image).digest() == new_hash, "new sha256")
+    return image
+
+
+def decode_frame(reader, seal, old, packings):
+    start = reader.at
+    length, spans = reader.unpack("QI")
+    streams = [reader.unpack("BBBII") for _ in range(3)]
+    dictionary = b""
+    if streams[2][0] == 5:
+        offset, count, check = reader.unpack("QII")
+        dictionary = old[offset : offset + count]
+        require(zlib.crc32(dictionary) == check, "dictionary")
+    require(zlib.crc32(reader.data[start : reader.at], seal) == reader.unpack("I")[0], "frame checksum")
+    control, diff, extra = (Reader(decode_stream(reader, stream, dictionary)) for stream in streams)
+    made = b"".join(make_span(span, old, packings, diff, extra) for span in read_control(control, spans))
+    require((len(made), diff.at, extra.at) == (length, len(diff.data), len(extra.data)), "frame lengths")
+    return made
+
+
+def decode_stream(reader, stream, dictionary):
+    codec, first, second, stored, raw = stream
+    data = reader.take(stored) or bytes(raw)
+    if codec == 2:
+        lzma1 = {"id": lzma.FILTER_LZMA1, "lc": first % 9, "lp": first // 9 % 5, "pb": first // 45}
+        data = lzma.decompress(data, lzma.FORMAT_RAW, filters=[lzma1 | {"dict_size": 1 << second}])
+    elif codec == 3:
+        data = bz2.decompress(data)
+    elif codec in (4, 5):
+        prefix = zstd.ZstdDict(dictionary, is_raw=True).as_prefix if codec == 5 else None
+        data = zstd.decompress(data, prefix, {zstd.DecompressionParameter.window_log_max: second})
+    require(len(data) == raw, "stream length")
+    return data
+
+
+def read_control(control, spans):
+    """Per span its operations (kind, length, other, packing, source), and its two checksums."""
+    counts = control.numbers(spans)
+    kinds = control.numbers(sum(counts))
+    lengths = [iter(control.numbers(kinds.count(kind))) for kind in range(6)]
+    columns = [{kind: iter(control.numbers(kinds.count(kind))) for kind in (INFLATE, DEFLATE)} for _ in range(2)]
+    cursor, operations = 0, []
+    for kind in kinds:
+        length, source = next(lengths[kind]), 0
+        other, index = (next(column[kind]) for column in columns) if kind in columns[0] else (0, 0)
+        if kind in READING:
+            folded = control.number()
+            cursor = source = cursor + (-(folded + 1) // 2 if folded % 2 else folded // 2)
+        cursor += {INFLATE: other, DEFLATE: 0}.get(kind, length)
+        operations.append((kind, length, other, index, source))
+    for count in counts:
+        yield operations[:count], control.unpack("II")
+        del operations[:count]
+
+
+def make_span(span, old, packings, diff, extra):
+    operations, checks = span
+    read = window = image = raw = b""
+    packing = None
+    for kind, length, other, index, source in operations:
+        base, start = (old, source) if source < len(old) else (window, source - len(old))
+        part = base[start : start + (other or length)] if kind in READING else bytes(length)
+        read += part if base is old and kind in READING else b""
+        if kind == INFLATE:
+            window += zlib.decompress(part, packings[index][2])
+        elif kind == DEFLATE:
+            packing, raw = (length, other, packings[index]), b""
+        else:
+            if kind == ADD:
+                part = bytes((a + b) % 256 for a, b in zip(part, diff.take(length), strict=True))
+            raw += extra.take(length) if kind == LITERAL else part
+        if packing and len(raw) == packing[1]:
+            packer = zlib.compressobj(packing[2][1], zlib.DEFLATED, *packing[2][2:5])
+            raw, packing = packer.compress(raw) + packer.flush(), None
+        if not packing:
+            image, raw = image + raw, b""
+    plain = {kind for kind, *_ in operations} in ({ZERO}, {COPY})
+    require(checks == (zlib.crc32(read), 0 if plain else zlib.crc32(image)), "span checksums")
+    return image
