@@ -87,7 +87,7 @@ def never_stops(monkeypatch):
 
 def skips_a_stage(monkeypatch):
     """The stage after the next begins."""
-    from bridge import decide
+    from bridge.engine import decide
 
     begin = decide.begin
     last = 2

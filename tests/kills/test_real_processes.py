@@ -20,7 +20,7 @@ from tests.postgres import NoPostgres, postgres
 
 CONTROLLERS = 3
 ROLLOUTS = ("first", "second", "third")
-KILLS = 8
+KILLS = 6
 DEADLINE = 150
 
 

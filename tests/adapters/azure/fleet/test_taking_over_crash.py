@@ -20,6 +20,7 @@ from tests.adapters.azure.plant import Plant, finish, order_of, put
 FAILED = Report(Outcome.FAILED, "a", "1.0.0", FailureCode.SLOT_WRITE, "disk full")
 OVER = {"open": False, "cancelled": True}
 PASSES = 3
+STRIDE = 3
 
 
 @pytest.fixture
@@ -102,8 +103,11 @@ def resume(plant, order, busy, first):
 
 @pytest.mark.parametrize("selects", [False, True], ids=["by name", "by bucket"])
 def test_a_resumption_that_dies_anywhere_is_finished_by_the_next(plant, kit, tmp_path, selects):
-    """With a device that has ended in the stopped order, and one that is in the middle of it until later."""
-    number = 0
+    """With a device that has ended in the stopped order, and one that is in the middle of it until later.
+
+    Each way dies after every third change, which takes long enough, and not after the same ones.
+    """
+    number = int(selects)
     while True:
         order, _ = prepare(plant, kit, tmp_path, number)
         failed, busy = order.devices
@@ -129,7 +133,7 @@ def test_a_resumption_that_dies_anywhere_is_finished_by_the_next(plant, kit, tmp
         assert {report.device for report in plant.fleet.reports(order.key)} == {failed, busy}
         if not died:
             break
-        number += 1
+        number += STRIDE
     assert number > 10
 
 
