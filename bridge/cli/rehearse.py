@@ -15,7 +15,6 @@ from rich.progress import track
 from bridge.cli.console import Output, OutputOption, messages, show
 from bridge.cli.layout import fitted
 from bridge.cli.options import ConfigOption
-from bridge.cli.rehearse_view import describe
 from bridge.cli.rollout_plan import require_rollout_file
 from bridge.config import DEFAULT_FILE, Config, read_config
 from bridge.errors import UsageError
@@ -51,6 +50,7 @@ def rehearse(
 ) -> None:
     """Run the rollout on virtual devices: how many a bad release would reach, how long it takes, what it costs."""
     _require_numpy()
+    from bridge.cli.rehearse_view import describe
     from bridge.rehearsal.run import rehearse as run_once
     from bridge.rehearsal.spread import summary
 
