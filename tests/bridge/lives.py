@@ -155,7 +155,7 @@ class Life:
         """One pass, as the controller makes it."""
         before, sight = self.progress, credible(self.plan, self.progress, sight, self.now)
         decision = decide(self.plan, before, sight, self.now)
-        assert decision.reason
+        assert decision.reason or decision.wait is Wait.RESUME  # what a person gave as theirs stands
         assert_pure(self.plan, before, sight, self.now, decision)
         self.assert_no_stage_is_skipped(before, sight, decision)
         self.assert_nobody_new_while_still(before, decision)

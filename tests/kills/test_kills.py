@@ -15,7 +15,7 @@ from tests.kills.scenarios import SCENARIOS
 from tests.kills.sweep import cut_off, killed
 from tests.postgres import NoPostgres, server
 
-SAMPLE = 97
+SAMPLE = 199
 """One call in so many."""
 SCENARIO = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 

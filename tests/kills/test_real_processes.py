@@ -20,7 +20,7 @@ from tests.postgres import NoPostgres, postgres
 
 CONTROLLERS = 3
 ROLLOUTS = ("first", "second", "third")
-KILLS = 6
+KILLS = 4
 DEADLINE = 150
 
 
