@@ -55,5 +55,5 @@ def _consent(found: Standing, what: str) -> Consent:
     if found.expired:
         parts.append(f"what {', '.join(found.expired)} signed has expired")
     parts.extend(f"does not count: {reason}" for reason in found.refused[:MOST_REFUSED])
-    words = "; ".join(parts) if found.rejected or found.missing else ""
+    words = "" if found.is_met else "; ".join(parts)
     return Consent(found.missing, found.rejected, words)

@@ -20,6 +20,8 @@ from bridge.rollout.model import FleetPart
 
 MAX_DEVICES = 1_000_000
 """Devices that one fleet may list; a cloud that lists more is misconfigured or hostile."""
+SHOWN = 5
+"""Devices that a message names."""
 MARGIN = 8
 """Buckets looked at beyond what a count of devices needs on average."""
 
@@ -172,5 +174,6 @@ class Bucketed:
 def _require_known(fleet: str, devices: tuple[str, ...], known: Mapping[str, str]) -> None:
     missing = [device for device in devices if device not in known]
     if missing:
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")  # noqa: PLR2004 - a line of text
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        shown = ", ".join(missing[:SHOWN]) + more
         raise UnknownDevices(f"fleet {fleet} has no device {shown} in the part that the rollout is for")

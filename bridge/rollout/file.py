@@ -51,6 +51,10 @@ def parse_rollout(text: str, where: str, fleets: Collection[str]) -> Rollout:
 
 
 def _read(path: Path) -> str:
+    if not path.exists():
+        raise UsageError(
+            f"rollout file {path} cannot be read: No such file or directory; `otabridge rollout new {path}` writes one"
+        )
     data = read_bounded(path, MAX_FILE_BYTES, "rollout file")
     if len(data) > MAX_FILE_BYTES:
         raise UsageError(f"{path}: larger than {MAX_FILE_BYTES} bytes; a rollout file is a page of text")

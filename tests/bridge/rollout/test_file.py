@@ -136,7 +136,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     large.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     foreign.write_bytes(b"name: caf\xe9\n")
 
-    with pytest.raises(UsageError, match=r"missing\.yaml cannot be read: No such file"):
+    with pytest.raises(
+        UsageError, match=r"missing\.yaml cannot be read: No such file.*`otabridge rollout new .*` writes one"
+    ):
         read_rollout(tmp_path / "missing.yaml", FLEETS)
     with pytest.raises(UsageError, match="larger than 2097152 bytes"):
         read_rollout(large, FLEETS)
