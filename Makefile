@@ -7,10 +7,10 @@ CODE := bridge adapters agent
 PROGRAMS := tests benchmarks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint fix bench gates rehearse sweep kill-sweep wheel docs clean
+.PHONY: help demo test conformance lint fix bench bench-delta bench-install gates rehearse sweep kill-sweep wheel docs clean
 
 help: ## say what the targets do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Two stages of one environment: the demo needs no developer's tools.
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
@@ -58,6 +58,17 @@ gates: $(VENV)/dev.stamp ## how often the gates err, beside what others do
 
 bench: $(VENV)/dev.stamp ## memory and speed of an installation of 1 GB
 	$(BIN)/python benchmarks/install_memory.py $(ARGS)
+
+# The peers that come as Python packages; the others come from Debian and are left out by name where they are absent.
+$(VENV)/bench.stamp: $(VENV)/dev.stamp
+	$(PIP) install --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+bench-delta: $(VENV)/bench.stamp ## deltas of real images beside those of all peers; ARGS="OLD NEW" adds a pair
+	$(BIN)/python -m benchmarks.delta $(ARGS)
+
+bench-install: $(VENV)/dev.stamp ## installs beside dd, RAUC, SWUpdate and Mender
+	$(BIN)/python -m benchmarks.install $(ARGS)
 
 wheel: $(VENV)/dev.stamp ## build the wheel, run both commands from it in clean environments
 	rm -rf dist

@@ -15,7 +15,7 @@ from types import FrameType
 from agent.config import DEFAULT_PATH, PATH_VARIABLE, AgentConfig, load
 from agent.examine import examine
 from agent.folder import offer_in
-from agent.heartbeat import StopRequested
+from agent.pace import StopRequested
 from agent.ports import Concluded, Step
 from agent.printing import Printer
 from agent.service import ONCE_SECONDS

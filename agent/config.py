@@ -9,17 +9,20 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
-from agent.health import Command, HealthSettings
+from agent.health import Command, HealthSettings, Word
+from bridge.release.delta.memory import DEVICE_MEMORY
 from bridge.release.errors import OtabridgeError
-from bridge.release.manifest import Text
+from bridge.release.manifest import MAX_MEMORY, Text
 
 DEFAULT_PATH = Path("/etc/otabridge/agent.toml")
 PATH_VARIABLE = "OTABRIDGE_AGENT_CONFIG"
 MAX_CONFIG_BYTES = 64 * 1024
+LEAST_MEMORY = 16 * 1024 * 1024
+"""Bytes; with less no artifact at all could be applied (docs/payload-format.md, Memory)."""
 
 Deadline = Annotated[float, msgspec.Meta(gt=0, le=600)]
 ProxyUrl = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
@@ -95,7 +98,9 @@ class Proxies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DownloadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How artifacts are fetched. `rate_limit` in bytes a second, None for as fast as it goes."""
+    """How artifacts are fetched and applied. `rate_limit` in bytes a second, None for as fast as it goes; `memory` in
+    bytes, what applying an artifact may take. `metered_command` decides in place of `metered`: exit status 0 for a
+    metered link, 1 for another."""
 
     rate_limit: Annotated[int, msgspec.Meta(ge=1024)] | None = None
     ca_file: Path | None = None
@@ -105,6 +110,10 @@ class DownloadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read_seconds: Deadline = 30.0
     stall_seconds: Deadline = 60.0
     faults: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 8
+    memory: Annotated[int, msgspec.Meta(ge=LEAST_MEMORY, le=MAX_MEMORY)] = DEVICE_MEMORY
+    metered: Literal["no", "yes"] = "no"
+    metered_command: Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=64)] | None = None
+    full_over_metered: bool = True
 
 
 class RebootSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from agent.installation import CHECKPOINT_BYTES
+from agent.imagewriter import CHECKPOINT_BYTES
+from agent.installation import Install, side_by_side
 from agent.journal import Journal
 from agent.judgement import running_version
 from agent.machine import Event, State
@@ -14,18 +15,23 @@ from agent.ports import Identity, Ports
 from agent.record import Plan, Record, Update
 from agent.reporter import Reporter
 from agent.slots import Slot
+from bridge.release.delta.memory import DEVICE_MEMORY
 from bridge.release.errors import FailureCode, OtabridgeError
 from bridge.release.report import MAX_DETAIL, Outcome, Report
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A mark is kept after each `checkpoint_bytes` of image, and on a slow link after each `checkpoint_seconds`; more
-    than `strikes` starts without progress end an update."""
+    """A checkpoint is kept after each `checkpoint_bytes` of image, and on a slow link after each `checkpoint_seconds`,
+    or earlier where that costs little. More than `strikes` starts without progress end an update. Applying an artifact
+    may take `memory` bytes; `full_over_metered` allows the full one over a metered link, as far as the release does."""
 
     checkpoint_bytes: int = CHECKPOINT_BYTES
     checkpoint_seconds: float = 60.0
     strikes: int = 16
+    memory: int = DEVICE_MEMORY
+    full_over_metered: bool = True
+    install: Install = side_by_side
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,15 @@ class Context:
         return msgspec.structs.replace(self.record, update=msgspec.structs.replace(self.update, **changes))
 
     def report(self, outcome: Outcome, code: FailureCode | None = None, detail: str = "") -> Report:
-        """A report of the slot that runs, as things stand."""
+        """A report of the slot that runs, as things stand. Bytes were saved where the whole image came."""
         version = running_version(self.identity, self.record, self.running) or ""
-        return Report(outcome, str(self.running), version, code, detail[:MAX_DETAIL], self.record.fallbacks)
+        plan = self.record.update.plan if self.record.update else None
+        artifact, saved, remark = _taken(plan)
+        words = "; ".join(filter(None, (detail, remark)))[:MAX_DETAIL]
+        came = outcome in (Outcome.INSTALLED, Outcome.FELL_BACK)
+        return Report(
+            outcome, str(self.running), version, code, words, self.record.fallbacks, artifact, saved if came else 0
+        )
 
     def end(self, event: Event, report: Report) -> None:
         """Leave the state by `event`; the update ends, or is going to end, with `report`."""
@@ -84,3 +96,10 @@ class Context:
         leaving = on_trial and self.record.state is not State.REVERTING
         earlier = "" if self.update.ending is None else f"; before that: {self.update.ending.detail}"
         return self.report(Outcome.FELL_BACK if leaving else Outcome.FAILED, error.code, f"{error}{earlier}")
+
+
+def _taken(plan: Plan | None) -> tuple[str, int, str]:
+    """Artifact, bytes saved and remark of a plan."""
+    if plan is None or plan.artifact is None:
+        return "", 0, ""
+    return plan.artifact.name, plan.saved, plan.remark

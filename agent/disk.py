@@ -41,8 +41,8 @@ class Disk(Protocol):
         Raises: OSError; then the old or the new content stands.
         """
 
-    def open_slot(self, path: Path) -> BlockFile:
-        """Open an existing file or block device for reading and writing. Raises: OSError."""
+    def open_slot(self, path: Path, *, to_write: bool = True) -> BlockFile:
+        """Open an existing file or block device, for reading and writing or for reading alone. Raises: OSError."""
 
 
 class Kernel(Protocol):
@@ -99,9 +99,9 @@ class SystemDisk:
         self._kernel.rename(draft, path)
         self._sync_folder(path.parent)
 
-    def open_slot(self, path: Path) -> SystemBlockFile:
+    def open_slot(self, path: Path, *, to_write: bool = True) -> SystemBlockFile:
         """See Disk."""
-        return self._open(path, os.O_RDWR)
+        return self._open(path, os.O_RDWR if to_write else os.O_RDONLY)
 
     def _open(self, path: Path, flags: int) -> SystemBlockFile:
         return SystemBlockFile(self._kernel, self._kernel.open(path, flags))

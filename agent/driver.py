@@ -10,29 +10,30 @@ import msgspec
 from agent.channel import OfferWithdrawn
 from agent.context import Context
 from agent.journal import JournalError
+from agent.judging import Judging
 from agent.machine import BEFORE_SWITCH, RESUME, Event, State
 from agent.ports import Concluded, Idle, Step, Suspended
 from agent.record import Conclusion, Update
 from agent.trial import Trial, leave
 from agent.writing import Writing
+from bridge.release.delta.checkpoint import START
 from bridge.release.errors import ChannelError, FailureCode, OtabridgeError
-from bridge.release.payload import Mark
 from bridge.release.report import Outcome, Report
 
 logger = logging.getLogger(__name__)
 
-LINK_FAULTS = frozenset({FailureCode.DOWNLOAD, FailureCode.LINK_REFUSED})
+LINK_FAULTS = frozenset({FailureCode.DOWNLOAD, FailureCode.LINK_REFUSED, FailureCode.METERED})
 
 
 class Driver:
     """Takes the update in `context` from the state in the journal to a step that the engine's caller has to take."""
 
     def __init__(self, context: Context) -> None:
-        writing, trial = Writing(context), Trial(context)
+        judging, writing, trial = Judging(context), Writing(context), Trial(context)
         self._context = context
         self._acts: dict[State, Callable[[], Step | None]] = {
             State.IDLE: Idle,
-            State.JUDGING: writing.judge,
+            State.JUDGING: judging.judge,
             State.PREPARING: writing.prepare,
             State.WRITING: writing.write,
             State.CHECKING: writing.check,
@@ -124,7 +125,7 @@ class Driver:
     def _remains(self, report: Report) -> Update | None:
         """What is durably in the slot, where the link was at fault: the next offer of the release goes on there."""
         update = self._context.update
-        if report.code not in LINK_FAULTS or update.mark == Mark():
+        if report.code not in LINK_FAULTS or update.checkpoint == START:
             return None
         return msgspec.structs.replace(update, offer="", strikes=0, ending=None)
 

@@ -40,6 +40,8 @@ def _commands(config: AgentConfig) -> Iterator[Finding]:
         yield Finding("health", ok=True, detail="no checks: a trial boot proves no more than that the agent starts")
     for check in config.health.checks:
         yield _finding(f"health check {check.name}", partial(_program, check.command[0]))
+    if config.download.metered_command:
+        yield _finding("metered link", partial(_program, config.download.metered_command[0]))
     if config.reboot.command:
         yield _finding("reboot", partial(_program, config.reboot.command[0]))
 

@@ -14,12 +14,9 @@ from pathlib import Path
 
 from agent.disk import BlockFile, Disk
 from agent.notify import Notifier
+from agent.pace import StopRequested
 
 SLICE_SECONDS = 1.0
-
-
-class StopRequested(BaseException):  # as KeyboardInterrupt: no handler of failures may take it for one
-    """The service manager wants the agent to stop; raised between two blocks of work, where the journal is right."""
 
 
 class Heartbeat:
@@ -96,9 +93,9 @@ class BeatingDisk:
         """See Disk."""
         self._disk.replace(path, data)
 
-    def open_slot(self, path: Path) -> BlockFile:
+    def open_slot(self, path: Path, *, to_write: bool = True) -> BlockFile:
         """See Disk."""
-        return _BeatingFile(self._disk.open_slot(path), self._beat)
+        return _BeatingFile(self._disk.open_slot(path, to_write=to_write), self._beat)
 
 
 class _BeatingFile:

@@ -1,151 +1,147 @@
-"""The way of an image into a slot and back out for the check. Memory stays bounded whatever the image's size."""
+"""The way of an artifact into a slot: fetched, applied, written; memory stays bounded whatever the image's size.
+
+`side_by_side` does the three at once, each on its own thread: the caller's fetches, as only it may use the channel.
+`in_turn` does them one after the other, so that a test knows what was done when the power goes.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from agent.disk import BlockFile, Disk
-from bridge.release.errors import FailureCode, SlotError
-from bridge.release.manifest import Artifact, Image
-from bridge.release.payload import ImageDecoder, Mark
+from agent.hose import Crew, Hose
+from agent.imagewriter import ImageWriter
+from agent.pace import StopRequested
+from bridge.release.delta.apply import Applier
+from bridge.release.delta.checkpoint import START, Checkpoint
+from bridge.release.delta.errors import AlteredPayload
+from bridge.release.errors import ChannelError, DownloadError
+from bridge.release.manifest import Artifact
 
-CHECKPOINT_BYTES = 32 * 1024 * 1024
-"""Image bytes between two marks in the journal: what a power cut costs at most, beside the frame it hits."""
-READ_BYTES = 1024 * 1024
+FETCHED_BYTES = 1024 * 1024
+MADE_BYTES = 4 * 1024 * 1024
+"""What may wait between two stages, unless one piece alone is larger."""
+SHOW_SECONDS = 1.0
+INTERRUPTIONS = (DownloadError, ChannelError, StopRequested)
+"""What was fetched before is good: it is written, and marked, before the work stops."""
 
-
-class SlotMismatch(SlotError):
-    """The slot gave back other bytes than those that were signed."""
-
-    code = FailureCode.SLOT_MISMATCH
-
-
-class SlotFile:
-    """One slot, open; every fault of its device is a SlotError that names it."""
-
-    def __init__(self, path: Path, file: BlockFile) -> None:
-        self._path = path
-        self._file = file
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Write `data` at byte `offset`. Raises: SlotError."""
-        with _naming(self._path, f"cannot be written at byte {offset}"):
-            self._file.write(offset, data)
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Up to `length` bytes from `offset`. Raises: SlotError."""
-        with _naming(self._path, f"cannot be read at byte {offset}"):
-            return self._file.read(offset, length)
-
-    def length(self) -> int:
-        """Bytes of room. Raises: SlotError."""
-        with _naming(self._path, "does not tell its length"):
-            return self._file.length()
-
-    def sync(self) -> None:
-        """Make all that was written durable. Raises: SlotError."""
-        with _naming(self._path, "could not be synced"):
-            self._file.sync()
-
-
-@contextmanager
-def opened(disk: Disk, path: Path) -> Iterator[SlotFile]:
-    """The slot at `path`, closed at the end. Raises: SlotError."""
-    with _naming(path, "cannot be opened"):
-        file = disk.open_slot(path)
-    try:
-        yield SlotFile(path, file)
-    finally:
-        file.close()
+Made = tuple[bytes, Checkpoint]
+"""A piece of image, and a checkpoint that promises all before it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How often a mark is kept: after `count` bytes of image, or with fewer after `seconds` by `clock`."""
+class Stages:
+    """`chunks` of an artifact go through `applier` to `writer`; `show` is told the bytes of image written so far."""
 
-    count: int
-    seconds: float
-    clock: Callable[[], float]
+    chunks: Iterable[bytes]
+    applier: Applier
+    writer: ImageWriter
+    show: Callable[[int], None]
 
-    def is_due(self, gained: int, since: float) -> bool:
-        """Whether `gained` bytes, the last mark having been kept at `since`, are worth one."""
-        return gained >= self.count or (gained > 0 and self.clock() - since >= self.seconds)
-
-
-class ImageWriter:
-    """Writes one artifact's image, from `start` on.
-
-    `keep` is called with each mark before which everything is durable, whenever `pace` finds it due.
-    """
-
-    def __init__(
-        self, slot: SlotFile, artifact: Artifact, start: Mark, pace: Pace, keep: Callable[[Mark], None]
-    ) -> None:
-        self._slot = slot
-        self._decoder = ImageDecoder(artifact, start)
-        self._pace = pace
-        self._kept = start
-        self._kept_at = pace.clock()
-        self._keep = keep
-        self._offset = start.image
-
-    def write(self, chunks: Iterable[bytes], show: Callable[[int], None]) -> Mark:
-        """Write all of `chunks`, the artifact's bytes from the start to the end; the mark at its end, durable.
-
-        `show` is called with the image bytes written so far.
-
-        Raises:
-            AlteredRelease: the bytes are not those that were signed.
-            SlotError: the device failed. Beside these, what `chunks`, `keep` and `show` raise.
-        """
-        for chunk in chunks:
-            self._write(chunk)
-            show(self._offset)
-        self._decoder.finish()
-        self._slot.sync()
-        return self._decoder.mark
-
-    def _write(self, chunk: bytes) -> None:
-        for piece in self._decoder.feed(chunk):
-            self._slot.write(self._offset, piece)
-            self._offset += len(piece)
-            self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        mark = self._decoder.mark
-        if self._pace.is_due(mark.image - self._kept.image, self._kept_at):
-            self._slot.sync()
-            self._keep(mark)
-            self._kept, self._kept_at = mark, self._pace.clock()
+    def made_of(self, chunk: bytes) -> Iterator[Made]:
+        """What can be made with the next `chunk`, and at last nothing with the newest checkpoint."""
+        for piece in self.applier.feed(chunk):
+            yield piece, self.applier.checkpoint
+        yield b"", self.applier.checkpoint
 
 
-def check_image(slot: SlotFile, image: Image, show: Callable[[int], None]) -> None:
-    """Read `image` back from `slot` and compare its sha256; `show` is told the bytes read so far.
-
-    Raises:
-        SlotMismatch: the slot holds something else, or less.
-        SlotError: the device failed.
-    """
-    seen = hashlib.sha256()
-    offset = 0
-    while chunk := slot.read(offset, min(READ_BYTES, image.length - offset)):
-        seen.update(chunk)
-        offset += len(chunk)
-        show(offset)
-    if offset != image.length or seen.hexdigest() != image.sha256:
-        raise SlotMismatch(
-            f"the slot gave back {offset} bytes with sha256 {seen.hexdigest()}; {image.length} bytes with sha256 "
-            f"{image.sha256} were written: its medium may be failing"
-        )
+Install = Callable[[Stages], None]
+"""Raises what the stages raise, once all of them have stopped. What is written then is not durable yet, unless it was
+interrupted: then it is, and marked."""
 
 
-@contextmanager
-def _naming(path: Path, what: str) -> Iterator[None]:
+def in_turn(stages: Stages) -> None:
+    """All on the caller's thread."""
     try:
-        yield
-    except OSError as error:
-        raise SlotError(f"{path} {what}: {error.strerror or error}") from error
+        for chunk in stages.chunks:
+            for data, checkpoint in stages.made_of(chunk):
+                stages.writer.take(data, checkpoint)
+            stages.show(stages.writer.offset)
+    except INTERRUPTIONS:
+        stages.writer.settle()
+        raise
+    stages.applier.finish()
+
+
+def side_by_side(stages: Stages) -> None:
+    """Each on its own thread."""
+    _Line(stages).run()
+
+
+class _Line:
+    """Three stages and two hoses. An error of a later stage explains more than that of an earlier one."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+        self._fetched: Hose[bytes] = Hose(FETCHED_BYTES, len)
+        self._made: Hose[Made] = Hose(MADE_BYTES, lambda made: len(made[0]))
+        self._crew = Crew(self._fetched.break_off, self._made.break_off)
+
+    def run(self) -> None:
+        self._crew.start("apply", self._apply)
+        self._crew.start("write", self._write)
+        try:
+            self._fetch()
+        except BaseException as error:  # noqa: BLE001 - whatever it was, the other stages end before it is raised
+            self._stop(error)
+            raise self._crew.error or error from None
+        if self._crew.error is not None:
+            raise self._crew.error
+
+    def _fetch(self) -> None:
+        for chunk in self._stages.chunks:
+            self._fetched.put(chunk)
+            self._show()
+        self._fetched.end(whole=True)
+        self._crew.join(self._show, SHOW_SECONDS)
+
+    def _stop(self, error: BaseException) -> None:
+        if isinstance(error, INTERRUPTIONS):
+            self._fetched.end(whole=False)
+        else:
+            self._crew.break_off(error)
+        self._crew.join(lambda: None, SHOW_SECONDS)
+
+    def _apply(self) -> None:
+        for chunk in self._fetched:
+            for made in self._stages.made_of(chunk):
+                self._made.put(made)
+        if self._fetched.is_whole:
+            self._stages.applier.finish()
+        self._made.end(whole=self._fetched.is_whole)
+
+    def _write(self) -> None:
+        try:
+            for data, checkpoint in self._made:
+                self._stages.writer.take(data, checkpoint)
+        except INTERRUPTIONS:
+            self._stages.writer.settle()
+            raise
+        if not self._made.is_whole:
+            self._stages.writer.settle()
+
+    def _show(self) -> None:
+        self._stages.show(self._stages.writer.offset)
+
+
+def as_signed(chunks: Iterable[bytes], artifact: Artifact, start: Checkpoint) -> Iterator[bytes]:
+    """`chunks`, the bytes of `artifact` from `start` on, held against its signed length, and from its first byte on
+    against its sha256. After a restart in the middle that cannot be; the image's own sha256 decides in both cases.
+
+    Raises: AlteredPayload.
+    """
+    seen, count = hashlib.sha256(), start.payload
+    for chunk in chunks:
+        count += len(chunk)
+        if count > artifact.length:
+            raise AlteredPayload(f"artifact {artifact.name} is longer than the {artifact.length} bytes signed")
+        seen.update(chunk)
+        yield chunk
+    if count != artifact.length:
+        raise AlteredPayload(f"artifact {artifact.name} has {count} bytes, signed were {artifact.length}")
+    if start == START and seen.hexdigest() != artifact.sha256:
+        raise AlteredPayload(
+            f"artifact {artifact.name} has sha256 {seen.hexdigest()}, signed was {artifact.sha256}: "
+            "another file lies there; publish the release again"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.judgement import running_sequence, running_version
+from agent.judgement import running_saved, running_sequence, running_version
 from agent.machine import State
 from agent.ports import Identity
 from agent.record import Record
@@ -24,6 +24,7 @@ def device_state(identity: Identity, record: Record, running: Slot, agent: str) 
         watchdog_resets=boots.watchdog_resets,
         agent=agent,
         outcome=_outcome(record),
+        saved=running_saved(record, running),
     )
 
 

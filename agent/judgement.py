@@ -15,7 +15,7 @@ from agent.ports import Identity
 from agent.record import Holding, Plan, Record
 from agent.slots import Slot
 from bridge.release.errors import FailureCode, ReleaseError, UntrustedRoot
-from bridge.release.manifest import Artifact, Release
+from bridge.release.manifest import Release
 from bridge.release.trust import MAX_ROOTS, Facts, Trust, check_facts, judge
 
 logger = logging.getLogger(__name__)
@@ -31,10 +31,11 @@ class OversizedImage(ReleaseError):
 class Judgement:
     """What was found out. `roots` are the roots to remember, whatever became of the release.
 
-    Exactly one of `refusal` and `plan` is set; with `held`, the running slot is what the plan would make.
+    Either `refusal` is set, or `release` and `plan`; with `held`, the running slot is what the plan would make.
     """
 
     roots: tuple[bytes, ...]
+    release: Release | None = None
     plan: Plan | None = None
     refusal: ReleaseError | None = None
     held: bool = False
@@ -52,7 +53,7 @@ def judge_offer(identity: Identity, record: Record, running: Slot, offer: Offer,
             check_facts(release, facts_of(identity, record, running))
     except ReleaseError as error:
         return Judgement(tuple(trust.chain[1:]), refusal=error)
-    return Judgement(tuple(trust.chain[1:]), plan, held=held)
+    return Judgement(tuple(trust.chain[1:]), release, plan, held=held)
 
 
 def remembered_trust(pinned: bytes, roots: Sequence[bytes]) -> Trust:
@@ -86,9 +87,9 @@ def facts_of(identity: Identity, record: Record, running: Slot) -> Facts:
 
 def running_version(identity: Identity, record: Record, running: Slot) -> str | None:
     """The release version in slot `running`, also while it is on trial; None when unknown."""
-    goal = _on_trial(record, running)
-    if goal is not None:
-        return goal.version
+    plan = _on_trial(record, running)
+    if plan is not None:
+        return plan.goal.version
     holding = record.holding(running)
     if holding is None and record.expected not in (None, running):
         return None
@@ -97,21 +98,28 @@ def running_version(identity: Identity, record: Record, running: Slot) -> str | 
 
 def running_sequence(record: Record, running: Slot) -> int:
     """The sequence of the release in slot `running`, also while it is on trial; 0 when unknown."""
-    goal = _on_trial(record, running)
-    holding = record.holding(running) if goal is None else goal
+    plan = _on_trial(record, running)
+    holding = record.holding(running) if plan is None else plan.goal
     return 0 if holding is None else holding.sequence
 
 
+def running_saved(record: Record, running: Slot) -> int:
+    """Bytes that a delta saved when the release in slot `running` came, also while it is on trial."""
+    plan, holding = _on_trial(record, running), record.holding(running)
+    if plan is not None:
+        return plan.saved
+    return 0 if holding is None else holding.saved
+
+
 def plan_for(release: Release, running: Slot) -> Plan:
-    """Which artifact goes where: the one with the fewest bytes to fetch, into the slot that does not run."""
-    artifact = min(release.artifacts, key=lambda each: each.length)
-    return Plan(running.other, _goal(release, artifact), artifact)
+    """What goes where: the release into the slot that does not run. Which artifact makes it is still to be chosen."""
+    return Plan(running.other, _goal(release))
 
 
 def is_kept(record: Record, plan: Plan) -> bool:
     """Whether the slot that does not run was committed once with what `plan` would make, and not written since."""
     holding, goal = record.holding(plan.target), msgspec.structs.replace(plan.goal, committed=True)
-    return goal.image is not None and holding == goal
+    return goal.image is not None and holding is not None and msgspec.structs.replace(holding, saved=0) == goal
 
 
 def holds(record: Record, running: Slot, plan: Plan) -> bool:
@@ -137,19 +145,19 @@ def require_room(plan: Plan, slot_bytes: int) -> None:
         raise OversizedImage(f"the image has {image.length} bytes, slot {plan.target} has room for {slot_bytes}")
 
 
-def _on_trial(record: Record, running: Slot) -> Holding | None:
-    """What runs, where an update beyond the switch has put it there."""
+def _on_trial(record: Record, running: Slot) -> Plan | None:
+    """The plan of what runs, where an update beyond the switch has put it there."""
     plan = None if record.update is None or record.state in BEFORE_SWITCH else record.update.plan
-    return plan.goal if plan is not None and plan.target is running else None
+    return plan if plan is not None and plan.target is running else None
 
 
-def _goal(release: Release, artifact: Artifact) -> Holding:
+def _goal(release: Release) -> Holding:
     return Holding(
         release=release.name,
         version=release.version,
         sequence=release.sequence,
         floor=release.floor,
-        image=artifact.image,
+        image=release.full.image,
         health=release.health,
     )
 

@@ -16,11 +16,11 @@ class State(StrEnum):
     IDLE = auto()
     """Nothing; or an update that was interrupted before the switch waits for its offer."""
     JUDGING = auto()
-    """Hold the release against roots, keys and facts. Nothing is written."""
+    """Hold the release against roots, keys and facts, and choose the artifact. No slot is written."""
     PREPARING = auto()
     """Make the inactive slot unbootable, before its first byte is written."""
     WRITING = auto()
-    """Fetch, decode, write the slot."""
+    """Fetch, apply, write the slot."""
     CHECKING = auto()
     """Read the whole slot back and compare its sha256."""
     SWITCHING = auto()
@@ -54,6 +54,8 @@ class Event(StrEnum):
     MATCHED = auto()
     SPOILED = auto()
     """What a slot should have held is not there: it is fetched after all."""
+    UNUSABLE = auto()
+    """The artifact is of no use on this device: the release may have another one."""
     SWITCHED = auto()
     ARRIVED = auto()
     """The target slot runs."""
@@ -93,12 +95,14 @@ TRANSITIONS = MappingProxyType({
     (State.PREPARING,  Event.FAILED):      State.REPORTING,
 
     (State.WRITING,    Event.WRITTEN):     State.CHECKING,
+    (State.WRITING,    Event.UNUSABLE):    State.JUDGING,
     (State.WRITING,    Event.FAILED):      State.REPORTING,
     (State.WRITING,    Event.INTERRUPTED): State.IDLE,
     (State.WRITING,    Event.WITHDRAWN):   State.IDLE,
 
     (State.CHECKING,   Event.MATCHED):     State.SWITCHING,
-    (State.CHECKING,   Event.SPOILED):     State.PREPARING,
+    (State.CHECKING,   Event.SPOILED):     State.JUDGING,
+    (State.CHECKING,   Event.UNUSABLE):    State.JUDGING,
     (State.CHECKING,   Event.FAILED):      State.REPORTING,
     (State.CHECKING,   Event.WITHDRAWN):   State.IDLE,
 
@@ -133,7 +137,7 @@ RESUME = MappingProxyType({
     State.IDLE:       State.IDLE,
     State.JUDGING:    State.IDLE,        # wait for the offer: it has the URLs, and may be gone
     State.PREPARING:  State.IDLE,
-    State.WRITING:    State.IDLE,        # the journal keeps the mark to go on from
+    State.WRITING:    State.IDLE,        # the journal keeps the checkpoint to go on from
     State.CHECKING:   State.IDLE,
     State.SWITCHING:  State.SWITCHING,   # once more; or the target runs already
     State.REBOOTING:  State.REBOOTING,

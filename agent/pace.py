@@ -10,6 +10,10 @@ from dataclasses import dataclass
 LONGEST_DOUBLING = 16
 
 
+class StopRequested(BaseException):  # as KeyboardInterrupt: no handler of failures may take it for one
+    """The service manager wants the agent to stop; raised between two blocks of work, where the journal is right."""
+
+
 def _no_beat() -> None:
     """Nobody listens for a sign of life."""
 

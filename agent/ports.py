@@ -36,6 +36,11 @@ class Health(Protocol):
         """Run the checks `names` (empty: all); None when healthy, else what failed, for people."""
 
 
+def unmetered() -> bool:
+    """A link that costs nothing by the byte."""
+    return False
+
+
 class Board(Protocol):
     """The machine that the agent runs on."""
 
@@ -61,7 +66,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The engine's surroundings. `clock` gives the time of day, UTC, aware; `ticks` seconds that never go back."""
+    """The engine's surroundings. `clock` gives the time of day, UTC, aware; `ticks` seconds that never go back;
+    `metered` whether each byte over the link as it is now costs money."""
 
     disk: Disk
     boots: BootLoader
@@ -70,6 +76,7 @@ class Ports:
     board: Board
     clock: Callable[[], datetime]
     ticks: Callable[[], float] = time.monotonic
+    metered: Callable[[], bool] = unmetered
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
 from agent.machine import State
 from agent.slots import Slot
-from bridge.release.manifest import Artifact, Image
-from bridge.release.payload import Mark
+from bridge.release.delta.checkpoint import START, Checkpoint
+from bridge.release.image import Image
+from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome, Report
 
 MAX_CONCLUDED = 16
@@ -17,7 +19,8 @@ MAX_CONCLUDED = 16
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What a slot holds. `image` is None for what was there before the first release; `health` names checks to run."""
+    """What a slot holds. `image` is None for what was there before the first release; `health` names checks to run;
+    `saved` is what a delta saved when it came, in bytes."""
 
     release: str = ""
     version: str = ""
@@ -26,6 +29,7 @@ class Holding(msgspec.Struct, frozen=True):
     image: Image | None = None
     health: tuple[str, ...] = ()
     committed: bool = False
+    saved: int = 0
 
 
 class Boots(msgspec.Struct, frozen=True):
@@ -36,28 +40,41 @@ class Boots(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What an accepted release does here: `artifact` makes `target` hold `goal`; None where the bytes are there."""
+    """What an accepted release does here: `artifact` makes `target` hold `goal`; None where the bytes are there.
+
+    `saved` is by how many bytes the full artifact is longer, `remark` why a shorter one was not taken ("" when none
+    was meant for this device).
+    """
 
     target: Slot
     goal: Holding
     artifact: Artifact | None = None
+    saved: int = 0
+    remark: str = ""
 
 
 class Update(msgspec.Struct, frozen=True):
     """The update that is under way.
 
-    `offer` is the cloud's id ("" for one that a person ordered), `digest` the sha256 of its release.json, `mark` how
-    much of the artifact is durably in the slot, `boot_id` the boot in which the switch was made, `strikes` how many
+    `offer` is the cloud's id ("" for one that a person ordered), `digest` the sha256 of its release.json, `checkpoint`
+    how much of the artifact is durably in the slot, `boot_id` the boot in which the switch was made, `strikes` how many
     times the agent started since the last progress, `ending` how it ends or is going to end.
     """
 
     offer: str
     digest: str = ""
     plan: Plan | None = None
-    mark: Mark = Mark()
+    checkpoint: Checkpoint = START
     boot_id: str = ""
     strikes: int = 0
     ending: Report | None = None
+
+
+class Unusable(msgspec.Struct, frozen=True):
+    """Artifacts of the release with the sha256 `digest` that are of no use on this device: their names, and why."""
+
+    digest: str = ""
+    reasons: dict[str, str] = {}
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -76,7 +93,7 @@ class Record(msgspec.Struct, frozen=True):
     the slot whose trial was ended because the journal did not survive into it; `seen` the latest time of day at which a
     release was accepted; `unsent` the ends that wait for the cloud while something else is done; `boots_a` and
     `boots_b` count since what the slot holds was first booted, or the agent first counted; `boot_id` names the boot
-    that was counted last.
+    that was counted last; `unusable` is of the last release of which an artifact was.
     """
 
     state: State = State.IDLE
@@ -94,6 +111,7 @@ class Record(msgspec.Struct, frozen=True):
     boots_a: Boots = Boots()
     boots_b: Boots = Boots()
     boot_id: str = ""
+    unusable: Unusable = Unusable()
 
     def holding(self, slot: Slot) -> Holding | None:
         """What `slot` holds, None when unknown or in the middle of a write."""
@@ -118,6 +136,15 @@ class Record(msgspec.Struct, frozen=True):
         if slot is Slot.A:
             return msgspec.structs.replace(self, boots_a=boots)
         return msgspec.structs.replace(self, boots_b=boots)
+
+    def reasons(self, digest: str) -> Mapping[str, str]:
+        """Why artifacts of the release with the sha256 `digest` are of no use here, by their names."""
+        return self.unusable.reasons if self.unusable.digest == digest else {}
+
+    def without(self, digest: str, name: str, reason: str) -> Record:
+        """The record that remembers artifact `name` of the release with the sha256 `digest` as of no use."""
+        reasons = {**self.reasons(digest), name: reason}
+        return msgspec.structs.replace(self, unusable=Unusable(digest, reasons))
 
     def conclusion(self, offer: str, digest: str) -> Report | None:
         """How `offer` ended, when it has and is remembered."""

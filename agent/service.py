@@ -7,9 +7,9 @@ from collections import deque
 from typing import Protocol, assert_never
 
 from agent.channel import Channel, Offer
-from agent.heartbeat import Heartbeat, StopRequested
+from agent.heartbeat import Heartbeat
 from agent.notify import Notifier
-from agent.pace import Backoff, Timing
+from agent.pace import Backoff, StopRequested, Timing
 from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
 from agent.printing import report_text
 from agent.uplink import UnopenedChannel

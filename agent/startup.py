@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import msgspec
 
@@ -11,7 +12,7 @@ from agent.journal import Journal, JournalError, Legacy, NewerJournal
 from agent.judgement import running_version
 from agent.machine import RESUME, Event, State
 from agent.ports import Identity, Ports, Rebooting
-from agent.record import Holding, Record, Update
+from agent.record import Conclusion, Holding, Record, Update
 from agent.slots import Slot
 from agent.trial import leave
 from bridge.release.errors import FailureCode, SlotError
@@ -139,8 +140,14 @@ class Startup:
         detail = f"the boot loader left slot {left}, which had been committed; slot {running} runs again"
         report = Report(Outcome.FELL_BACK, running, version, FailureCode.FELL_BACK, detail, fallbacks)
         told = record.installed_in(left)
-        update = Update("", ending=report) if told is None else Update(told.offer, told.digest, ending=report)
+        update = Update("", ending=report) if told is None else _told_anew(told, report)
         idle = msgspec.structs.replace(record, state=State.IDLE, fallbacks=fallbacks, update=update)
         if self._journal.record.state is not State.IDLE:
             self._journal.keep(msgspec.structs.replace(self._journal.record, state=State.IDLE))
         self._journal.move(Event.FELL_BACK, idle)
+
+
+def _told_anew(told: Conclusion, report: Report) -> Update:
+    """The offer that had ended well ends with `report` after all; what was fetched for it was fetched."""
+    ending = replace(report, artifact=told.report.artifact, saved=told.report.saved)
+    return Update(told.offer, told.digest, ending=ending)

@@ -13,6 +13,7 @@ from agent.context import Context
 from agent.judgement import raised_floor
 from agent.machine import Event
 from agent.ports import Ports, Rebooting
+from agent.record import Holding, Plan
 from agent.slots import BootEnvironmentError, Slot
 from bridge.release.errors import FailureCode, SlotError
 from bridge.release.report import Outcome, Phase, Report
@@ -108,8 +109,7 @@ class Trial:
     def _record_commit(self) -> None:
         context, plan = self._context, self._context.plan
         report = replace(context.report(Outcome.INSTALLED), version=plan.goal.version)
-        record = context.changed(ending=report, strikes=0)
-        record = record.with_holding(plan.target, msgspec.structs.replace(plan.goal, committed=True))
+        record = context.changed(ending=report, strikes=0).with_holding(plan.target, _committed(plan))
         floor = raised_floor(context.record, plan.target, plan.goal)
         context.journal.move(Event.COMMITTED, msgspec.structs.replace(record, expected=plan.target, floor=floor))
 
@@ -134,7 +134,7 @@ class Trial:
         context, plan = self._context, self._context.plan
         error = BootEnvironmentError(f"slot {plan.target} is the default already: {self._ending.detail}")
         record = context.changed(ending=context.report(Outcome.FAILED, error.code, str(error)), strikes=0)
-        record = record.with_holding(plan.target, msgspec.structs.replace(plan.goal, committed=True))
+        record = record.with_holding(plan.target, _committed(plan))
         context.journal.move(Event.FAILED, msgspec.structs.replace(record, expected=plan.target))
 
     def _record_return(self) -> None:
@@ -144,3 +144,7 @@ class Trial:
             self._context.end_fallen_back(Event.RETURNED, report)
         else:
             self._context.end(Event.RETURNED, report)
+
+
+def _committed(plan: Plan) -> Holding:
+    return msgspec.structs.replace(plan.goal, committed=True, saved=plan.saved)

@@ -20,6 +20,7 @@ from agent.channel import Channel
 from agent.channels import Channels, SoleChannel
 from agent.config import AgentConfig, ConfigError, DownloadSettings, SlotSettings
 from agent.connections import Connections
+from agent.context import Limits as UpdateLimits
 from agent.disk import Disk, SystemDisk
 from agent.engine import Engine
 from agent.fetch import HttpDownload, Limits
@@ -29,9 +30,10 @@ from agent.heartbeat import BeatingDisk, Heartbeat
 from agent.journal import Journal, JournalError
 from agent.judgement import running_version
 from agent.link import Links
+from agent.metering import CommandMeter
 from agent.notify import Notifier, watchdog_seconds
 from agent.pace import Timing
-from agent.ports import Download, Health, Identity, Ports
+from agent.ports import Download, Health, Identity, Ports, unmetered
 from agent.record import Record
 from agent.service import Service
 from agent.slots import BootLoader
@@ -96,11 +98,22 @@ def build(config: AgentConfig, *, from_folder: bool = False) -> Agent:
         health=ReachableHealth(health, uplink),
         board=_board(config, timing, firmware),
         clock=lambda: datetime.now(UTC),
+        metered=unmetered if from_folder else _metered(config.download, timing),
     )
-    engine = Engine(identity, ports, journal)
+    engine = Engine(identity, ports, journal, _limits(config.download))
     supervised = not config.reboot.command
     service = Service(engine, uplink, heartbeat, notifier, timing, supervised=supervised)
     return Agent(config, firmware.boots, engine, uplink, heartbeat, service)
+
+
+def _limits(settings: DownloadSettings) -> UpdateLimits:
+    return UpdateLimits(memory=settings.memory, full_over_metered=settings.full_over_metered)
+
+
+def _metered(settings: DownloadSettings, timing: Timing) -> Callable[[], bool]:
+    if settings.metered_command is not None:
+        return CommandMeter(settings.metered_command, timing)
+    return lambda: settings.metered == "yes"
 
 
 def _board(config: AgentConfig, timing: Timing, firmware: Firmware) -> CommandBoard:

@@ -1,47 +1,38 @@
-"""The states before the switch: whatever happens in them, the old slot runs on."""
+"""The states that bring an image into the slot: whatever happens in them, the old slot runs on."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from datetime import datetime
-
-import msgspec
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from agent.context import Context
-from agent.installation import ImageWriter, Pace, check_image, opened
-from agent.judgement import Judgement, OversizedImage, is_kept, judge_offer, no_earlier, require_room
+from agent.imagewriter import ImageWriter, Pace
+from agent.installation import Stages, as_signed
 from agent.machine import Event
-from agent.record import Plan, Record
-from bridge.release.errors import FailureCode, ReleaseError, SlotError
+from agent.readback import SlotMismatch, check_image
+from agent.slotfile import SlotFile, opened
+from agent.slots import Slot
+from agent.source import NO_SOURCE, SlotSource
+from bridge.release.delta.apply import Applier, Expected
+from bridge.release.delta.checkpoint import START, Checkpoint
+from bridge.release.delta.errors import AlteredPayload, MalformedPayload, UnusablePayload
+from bridge.release.delta.spans import Source
+from bridge.release.errors import OtabridgeError, SlotError
 from bridge.release.manifest import Artifact
-from bridge.release.payload import Mark
-from bridge.release.report import Outcome, Phase
+from bridge.release.report import Phase
 
 logger = logging.getLogger(__name__)
 
+OF_NO_USE = (UnusablePayload, AlteredPayload, MalformedPayload)
+"""What a delta may turn out to be, where the full artifact may still do."""
+
 
 class Writing:
-    """JUDGING, PREPARING, WRITING and CHECKING: one method each."""
+    """PREPARING, WRITING and CHECKING: one method each."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-
-    def judge(self) -> None:
-        """JUDGING: to PREPARING when the release may come onto this device, else to its report; straight to
-        CHECKING when the slot that does not run holds it already, as far as is known."""
-        context = self._context
-        now = no_earlier(context.ports.clock(), context.record)
-        judgement = judge_offer(context.identity, context.record, context.running, context.reporter.offer, now)
-        self._remember(judgement)
-        if judgement.plan is None:
-            self._refuse(judgement.refusal)
-        elif judgement.held:
-            context.end(Event.HELD, context.report(Outcome.INSTALLED))
-        elif context.record.stray is judgement.plan.target and self._is_there(judgement.plan):
-            self._refuse_stray(judgement.plan)
-        else:
-            self._accept(judgement.plan, now)
 
     def prepare(self) -> None:
         """PREPARING: the target slot is never booted from its first byte on until it was checked."""
@@ -49,13 +40,16 @@ class Writing:
         self._context.journal.move(Event.PREPARED, self._context.record)
 
     def write(self) -> None:
-        """WRITING: from the journalled mark to the end of the artifact."""
-        context, artifact = self._context, self._artifact()
-        with opened(context.ports.disk, context.ports.boots.device(context.plan.target)) as slot:
-            writer = ImageWriter(slot, artifact, context.update.mark, self._pace(), self._keep)
-            show = self._shower(Phase.DOWNLOADING, artifact.image.length)
-            end = writer.write(self._chunks(artifact), show)
-        context.journal.move(Event.WRITTEN, context.changed(mark=end))
+        """WRITING: from the journalled checkpoint to the end of the artifact; a delta that turns out to be of no use
+        is done without."""
+        artifact = self._artifact()
+        try:
+            end = self._install(artifact)
+        except OF_NO_USE as error:
+            if artifact.source is None:
+                raise
+            return self._do_without(artifact, error)
+        return self._context.journal.move(Event.WRITTEN, self._context.changed(checkpoint=end))
 
     def check(self) -> None:
         """CHECKING: the whole slot, read back. What ran before the first release has no sha256 to compare."""
@@ -63,87 +57,70 @@ class Writing:
         try:
             self._read_back()
         except SlotError as error:
-            if not self._is_unwritten():
-                raise
-            return self._write_after_all(error)
+            return self._make_good(error)
         context.reporter.show(Phase.SWITCHING)
         return context.journal.move(Event.MATCHED, context.changed(boot_id=context.ports.board.boot_id()))
 
+    def _install(self, artifact: Artifact) -> Checkpoint:
+        context, start = self._context, self._context.update.checkpoint
+        with self._source(artifact) as old, self._opened(context.plan.target, to_write=True) as slot:
+            expected = Expected(artifact.image, artifact.source)
+            applier = Applier(old, expected, memory=context.limits.memory, start=start, check_image=False)
+            writer = ImageWriter(slot, artifact.image.length, start, self._pace(), self._keep)
+            show = self._shower(Phase.DOWNLOADING, artifact.image.length)
+            context.limits.install(Stages(self._chunks(artifact, start), applier, writer, show))
+            return writer.finish()
+
+    @contextmanager
+    def _source(self, artifact: Artifact) -> Iterator[Source]:
+        if artifact.source is None:
+            yield NO_SOURCE
+            return
+        with self._opened(self._context.running) as slot:
+            yield SlotSource(slot, artifact.source.length)
+
+    def _opened(self, slot: Slot, *, to_write: bool = False) -> AbstractContextManager[SlotFile]:
+        ports = self._context.ports
+        return opened(ports.disk, ports.boots.device(slot), to_write=to_write)
+
+    def _chunks(self, artifact: Artifact, start: Checkpoint) -> Iterable[bytes]:
+        reporter = self._context.reporter
+        if start.payload == artifact.length:
+            return ()
+        stream = self._context.ports.download.stream(reporter.offer, artifact, start.payload, reporter.renew)
+        return as_signed(stream, artifact, start)
+
+    def _do_without(self, artifact: Artifact, error: OtabridgeError) -> None:
+        logger.warning("delta %s is of no use and done without: %s", artifact.name, error)
+        record = self._context.changed(plan=None, checkpoint=START)
+        self._context.journal.move(
+            Event.UNUSABLE, record.without(self._context.update.digest, artifact.name, str(error))
+        )
+
     def _read_back(self) -> None:
-        context, image = self._context, self._context.plan.goal.image
+        image = self._context.plan.goal.image
         if image is not None:
-            with opened(context.ports.disk, context.ports.boots.device(context.plan.target)) as slot:
+            with self._opened(self._context.plan.target) as slot:
                 check_image(slot, image, self._shower(Phase.CHECKING, image.length))
 
-    def _is_unwritten(self) -> bool:
-        """Whether the target was taken for what it held before, and there is something that could be written."""
-        plan = self._context.plan
-        return plan.artifact is not None and self._context.record.holding(plan.target) is not None
-
-    def _write_after_all(self, error: SlotError) -> None:
-        target = self._context.plan.target
-        logger.warning("slot %s does not hold any more what it did, and is written anew: %s", target, error)
-        self._context.journal.move(Event.SPOILED, self._context.record.emptied(target))
-
-    def _remember(self, judgement: Judgement) -> None:
-        # A root that was accepted counts whatever becomes of the release: it may revoke keys (TUF, section 5.3).
-        if judgement.roots != self._context.record.roots:
-            self._context.journal.keep(msgspec.structs.replace(self._context.record, roots=judgement.roots))
-
-    def _refuse(self, refusal: ReleaseError | None) -> None:
-        if refusal is None:
-            raise RuntimeError("a judgement has a plan or a refusal")
-        self._context.end(Event.REFUSED, self._context.report(Outcome.REJECTED, refusal.code, str(refusal)))
-
-    def _is_there(self, plan: Plan) -> bool:
-        if plan.goal.image is None:
-            return False
-        try:
-            with opened(self._context.ports.disk, self._context.ports.boots.device(plan.target)) as slot:
-                check_image(slot, plan.goal.image, lambda _: None)
-        except SlotError:
-            return False
-        return True
-
-    def _refuse_stray(self, plan: Plan) -> None:
-        # Once more would end as before, and cost the download each time: for ever, as nobody would remember.
-        context = self._context
-        detail = f"slot {plan.target} holds it and was tried, but the journal did not survive into its trial boot"
-        context.journal.keep(msgspec.structs.replace(context.record, stray=None))
-        context.end_fallen_back(Event.REFUSED, context.report(Outcome.FELL_BACK, FailureCode.JOURNAL, detail))
-
-    def _accept(self, plan: Plan, now: datetime) -> None:
-        try:
-            self._require_room(plan)
-        except OversizedImage as refusal:
-            return self._refuse(refusal)
-        self._context.reporter.show(Phase.ACCEPTED)
-        kept = is_kept(self._context.record, plan)
-        planned = self._context.changed(plan=plan, mark=Mark()) if kept else self._planned(plan)
-        event = Event.KEPT if kept else Event.ACCEPTED
-        return self._context.journal.move(event, msgspec.structs.replace(planned, seen=now, stray=None))
-
-    def _require_room(self, plan: Plan) -> None:
-        with opened(self._context.ports.disk, self._context.ports.boots.device(plan.target)) as slot:
-            require_room(plan, slot.length())
-
-    def _planned(self, plan: Plan) -> Record:
-        mark = self._context.update.mark if self._context.update.plan == plan else Mark()
-        return self._context.changed(plan=plan, mark=mark).emptied(plan.target)
+    def _make_good(self, error: SlotError) -> None:
+        """What should be in the slot is not there: another way may bring it there. Raises: `error` if there is none."""
+        artifact, target = self._context.plan.artifact, self._context.plan.target
+        if artifact is None and self._context.update.digest:
+            logger.warning("slot %s does not hold any more what it did, and is written anew: %s", target, error)
+            self._context.journal.move(Event.SPOILED, self._context.record.emptied(target))
+        elif artifact is not None and artifact.source is not None and isinstance(error, SlotMismatch):
+            self._do_without(artifact, error)
+        else:
+            raise error
 
     def _artifact(self) -> Artifact:
         if self._context.plan.artifact is None:
             raise RuntimeError("a plan without an artifact has nothing to write")
         return self._context.plan.artifact
 
-    def _chunks(self, artifact: Artifact) -> Iterable[bytes]:
-        reporter, mark = self._context.reporter, self._context.update.mark
-        if mark.artifact == artifact.length:
-            return ()
-        return self._context.ports.download.stream(reporter.offer, artifact, mark.artifact, reporter.renew)
-
-    def _keep(self, mark: Mark) -> None:
-        self._context.journal.keep(self._context.changed(mark=mark, strikes=0))
+    def _keep(self, checkpoint: Checkpoint) -> None:
+        self._context.journal.keep(self._context.changed(checkpoint=checkpoint, strikes=0))
 
     def _pace(self) -> Pace:
         limits = self._context.limits

@@ -36,7 +36,6 @@ from agent.bootloaders.file import boot, create
 from agent.channel import Offer
 from agent.disk import SystemDisk
 from bridge.release.manifest import Artifact, Compatibility, Release, render
-from bridge.release.payload import FRAME_BYTES
 from bridge.release.trust import canonical
 
 MIB = 1 << 20
@@ -44,7 +43,8 @@ BAR_MIB = 64
 """What an installation may add to the idle agent, whatever the image's size."""
 SAMPLE_SECONDS = 0.02
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
-ARTIFACT = "image.full.zst"
+ARTIFACT = "image.full"
+BLOCK_BYTES = 4 * MIB
 CONFIG = """
 device = { model = "bench", hardware = "1" }
 slots = { boot_loader = "file", directory = "board" }
@@ -141,13 +141,13 @@ def prepare(folder: Path, size: int) -> Artifact:
 
 
 def write_image(path: Path, size: int) -> None:
-    """Frames of which a half does not compress and a half does, no two alike."""
+    """Blocks of which a half does not compress and a half does, no two alike."""
     chance = random.Random(20)
     with path.open("wb") as file:
-        for start in range(0, size, FRAME_BYTES):
-            noise = chance.randbytes(FRAME_BYTES // 2)
-            text = b"".join(b"file %d of %d\n" % (line, start) for line in range(FRAME_BYTES // 40))
-            file.write((noise + text.ljust(FRAME_BYTES, b"\0"))[: min(FRAME_BYTES, size - start)])
+        for start in range(0, size, BLOCK_BYTES):
+            noise = chance.randbytes(BLOCK_BYTES // 2)
+            text = b"".join(b"file %d of %d\n" % (line, start) for line in range(BLOCK_BYTES // 40))
+            file.write((noise + text.ljust(BLOCK_BYTES, b"\0"))[: min(BLOCK_BYTES, size - start)])
 
 
 def root_of(signer: CryptoSigner) -> bytes:
@@ -275,6 +275,9 @@ class BenchChannel:
         return Offer("bench", self._release.read_bytes(), (), {ARTIFACT: self._url})
 
     def progress(self, *_: object) -> None:
+        """Not measured."""
+
+    def state(self, *_: object) -> None:
         """Not measured."""
 
     def close(self) -> None:

@@ -14,6 +14,7 @@
     ├── NotApproved          28   approvals are missing, or an approver rejected it
     ├── PlanDrifted          29   the world is not the one that the plan was made for
     ├── RolloutRolledBack    30   its devices were sent back to the previous release
+    ├── ForeignImage         31   an image is not the one that a payload is about
     └── FleetError            1   a cloud refused or could not be reached (`bridge.fleet`)
 
 The numbers are documented in `docs/reference/exit-codes.md` and never reused.
@@ -138,3 +139,12 @@ class RolloutRolledBack(OtabridgeError):
     def exit_code(self) -> int:
         """30."""
         return 30
+
+
+class ForeignImage(OtabridgeError):
+    """An image is not the one that a payload starts from, or makes."""
+
+    @property
+    def exit_code(self) -> int:
+        """31."""
+        return 31

@@ -14,7 +14,7 @@ from typing import Protocol
 from bridge.planning.planned import Facts
 from bridge.release.bucket import Buckets
 from bridge.release.errors import FailureCode, OtabridgeError
-from bridge.release.manifest import Artifact
+from bridge.release.manifest import Artifact, Release
 from bridge.release.report import Outcome
 from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
@@ -65,13 +65,18 @@ class StageOrder:
 
 @dataclass(frozen=True, slots=True)
 class DeviceReport:
-    """How one device of a stage order ended; `outcome` None where the cloud alone ended it (timed out)."""
+    """How one device of a stage order ended; `outcome` None where the cloud alone ended it (timed out).
+
+    `artifact` is the one that it took ("" none, or not told), `saved` the bytes that this saved against the full one.
+    """
 
     device: str
     outcome: Outcome | None
     code: FailureCode | None
     detail: str
     slot: str = ""
+    artifact: str = ""
+    saved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,14 @@ class HealthCount:
     updated: int
     others_bad: int
     others: int
+
+
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """How many devices took a delta in place of the full artifact, and the bytes that they saved, all together."""
+
+    devices: int = 0
+    saved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,12 @@ class Fleet(Protocol):
     def watchdog_resets(self, keys: Sequence[str]) -> int:
         """How many devices that the orders `keys` have updated report a reset by a watchdog since. Raises: LimitError
         where the fleet cannot be asked.
+        """
+
+    def saved(self, keys: Sequence[str], release: Release) -> Savings:
+        """What deltas have saved the devices that the orders `keys`, all started, have updated to `release` and that
+        run it still, as they report. Who says to have saved more than `bridge.release.savings.most_saved` is left out.
+        One call, however many devices. Raises: LimitError where the fleet cannot be asked.
         """
 
     def adopt(self, native: str) -> Adopted:

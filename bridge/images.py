@@ -1,41 +1,39 @@
-"""Makes the full-image artifact of a release: a raw image in, a zstd stream of independent frames out.
+"""Makes the full artifact of a release: a raw image in, a payload that starts from nothing out.
 
-Frames are compressed on several threads (zstd releases the interpreter lock; two threads take half the time of one)
-and written in order, so that the same image at the same level always gives the same bytes. Memory is bounded by the
-threads, not by the image: a frame's input and output for each, twice.
+Frames are compressed on several threads (zstd releases the interpreter lock) and written in order, so that the same
+image at the same level always gives the same bytes. Memory is bounded by the threads, not by the image: a frame and
+its coder for each, and one frame that waits. The image is read twice: its sha256 seals every frame.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
-import stat
-import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from bridge.delta.coding import FULL, CodedFrame, Coding, Zstd, code_frame
+from bridge.delta.container import Pair, Task, WrongSteps, prove, write_payload
+from bridge.delta.cutting import WHOLE, PlainFrame, cut_frames, cut_spans
+from bridge.delta.image_file import ImageFile, open_image
+from bridge.delta.steps import whole_image
 from bridge.errors import UsageError
-from bridge.release.manifest import MAX_IMAGE_BYTES, Artifact, Image
-from bridge.release.payload import FRAME_BYTES
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import CompressionParameter, compress
-else:
-    from backports.zstd import CompressionParameter, compress
+from bridge.large_files import whole_or_nothing
+from bridge.release.image import Image
+from bridge.release.manifest import Artifact
 
 LEVELS = range(1, 23)
 DEFAULT_LEVEL = 19
-"""Made once, fetched by every device: about 9 per cent smaller than level 9, at some twenty times its time."""
-WINDOW_LOG = FRAME_BYTES.bit_length() - 1
-"""log2 of a frame: a larger window cannot help, and devices accept up to `bridge.release.manifest.MAX_WINDOW_LOG`."""
-PARTIAL = ".partial"
+"""Made once, fetched by every device: about 9 per cent smaller than level 9, at some ten times its time."""
+SOURCE_DIGITS = 12
+"""Hex digits of the source's sha256 in the name of a delta."""
 
 Step = Callable[[int], None]
 """Called with the number of image bytes that were read since the last call."""
@@ -52,125 +50,110 @@ class Encoding:
         if self.level not in LEVELS:
             raise UsageError(f"compression level {self.level} is outside {LEVELS[0]} to {LEVELS[-1]}")
 
+    @property
+    def coding(self) -> Coding:
+        """The codecs of a full artifact at this level."""
+        return replace(FULL, extra=(Zstd(self.level),))
 
-def artifact_name(release: str, version: str, hardware: str = "") -> str:
-    """A file name for the full image of `release` at `version`; characters that a name may not hold become dashes."""
+
+def artifact_name(release: str, version: str, hardware: str = "", source: str = "") -> str:
+    """A file name for the artifact of `release` at `version`; characters that a name may not hold become dashes.
+
+    `source` is the sha256 of the image that a delta starts from; "" names the full artifact.
+    """
+    kind = f"from-{source[:SOURCE_DIGITS]}.delta" if source else "full"
     parts = f"{release}-{version}.{hardware}" if hardware else f"{release}-{version}"
-    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{parts}.full.zst").lstrip("._-")
+    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{parts}.{kind}").lstrip("._-")
 
 
 def build_artifact(source: Path, target: Path, step: Step, encoding: Encoding | None = None) -> Artifact:
-    """Write the full-image artifact of the raw image `source` (a file or a block device) to `target`.
+    """Write the full artifact of the raw image `source` (a file or a block device) to `target`.
 
-    `target` appears whole or not at all. The image must not change meanwhile.
+    `target` appears whole or not at all. The image must not change meanwhile. `step` counts the image once.
 
     Raises:
         UsageError: the image is missing, empty, no file or device, too large, or changed; or `target` has no room.
     """
-    with _open_image(source) as image, _whole_or_nothing(target) as output:
-        length = _length_of(image, source)
-        before = os.fstat(image.fileno())
-        read, written = _encode(_read_frames(image, source, length, step), output, encoding or Encoding())
-        _require_unchanged(source, before, os.fstat(image.fileno()), length, read.length)
-    return Artifact(target.name, written.length, written.sha256, read)
+    with open_image(source) as image, whole_or_nothing(target, "artifact") as output:
+        read = describe(image)
+        memory = _encode(image, read, output, step, encoding or Encoding())
+        image.require_unchanged()
+        length, sha256 = measure(output)
+    return Artifact(target.name, length, sha256, read, memory=memory)
 
 
-@contextmanager
-def _open_image(source: Path) -> Iterator[BinaryIO]:
-    try:
-        mode = source.stat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
-            raise UsageError(f"image {source} is neither a file nor a block device")
-        with source.open("rb") as image:
-            yield image
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-        raise UsageError(f"image {source} cannot be read: {error.strerror}") from error
+def unwatched(_count: int) -> None:
+    """A step that nobody hears of."""
 
 
-def _length_of(image: BinaryIO, source: Path) -> int:
-    """By seeking, since a block device has no size of its own in `stat`."""
-    length = image.seek(0, os.SEEK_END)
-    image.seek(0)
-    if not 0 < length <= MAX_IMAGE_BYTES:
-        raise UsageError(f"image {source} has {length} bytes; 1 to {MAX_IMAGE_BYTES} are possible")
-    return length
+def describe(image: ImageFile, step: Step = unwatched) -> Image:
+    """Length and sha256 of `image`, by reading all of it. Raises: UsageError."""
+    digest = hashlib.sha256()
+    for piece in image.pieces():
+        digest.update(piece)
+        step(len(piece))
+    return Image(image.length, digest.hexdigest())
 
 
-def _require_unchanged(source: Path, before: os.stat_result, after: os.stat_result, length: int, read: int) -> None:
-    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or length != read:
-        raise UsageError(f"image {source} changed while it was read; build again once it is finished")
+def measure(file: BufferedRandom | BufferedReader) -> tuple[int, str]:
+    """Length and sha256 of an open file, by reading it from its start."""
+    file.seek(0)
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return file.tell(), sha256
 
 
-@contextmanager
-def _whole_or_nothing(target: Path) -> Iterator[BinaryIO]:
-    partial = target.with_name(target.name + PARTIAL)
-    try:
-        with partial.open("wb") as output:
-            yield output
-            output.flush()
-            os.fsync(output.fileno())
-        partial.replace(target)
-    except OSError as error:
-        raise UsageError(f"artifact {target} cannot be written: {_why(error, target)}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+class _Passing:
+    """The image on its way into the artifact, read in order: counted and hashed once more."""
 
-
-def _why(error: OSError, target: Path) -> str:
-    if error.errno == errno.ENOSPC:
-        return f"no space left in {target.parent}; free some, or give another --out"
-    return error.strerror or str(error)
-
-
-class _Count:
-    """Length and sha256 of the bytes that passed."""
-
-    def __init__(self) -> None:
-        self._length = 0
+    def __init__(self, image: ImageFile, step: Step) -> None:
+        self._image = image
+        self._step = step
         self._hash = hashlib.sha256()
 
-    def take(self, data: bytes) -> bytes:
-        self._length += len(data)
+    def pread(self, offset: int, length: int) -> bytes:
+        data = self._image.pread(offset, length)
         self._hash.update(data)
+        self._step(len(data))
         return data
 
-    def image(self) -> Image:
-        return Image(self._length, self._hash.hexdigest())
+    def require(self, read: Image) -> None:
+        """It was the same bytes again. Raises: UsageError."""
+        if self._hash.hexdigest() != read.sha256:
+            raise _changed(self._image)
 
 
-def _read_frames(image: BinaryIO, source: Path, length: int, step: Step) -> Iterator[bytes]:
-    """Never more than `length` bytes, however fast the image grows."""
-    for start in range(0, length, FRAME_BYTES):
-        block = _read_frame(image, source, min(FRAME_BYTES, length - start))
-        yield block
-        step(len(block))
-
-
-def _read_frame(image: BinaryIO, source: Path, size: int) -> bytes:
+def _encode(image: ImageFile, read: Image, output: BinaryIO, step: Step, encoding: Encoding) -> int:
+    """Bytes of memory that a device takes to apply what was written."""
+    passing, task = _Passing(image, step), Task(read)
+    spans = prove(cut_spans(whole_image(passing, read.length), WHOLE, 0), task, Pair(image))
     try:
-        return image.read(size)
-    except OSError as error:
-        raise UsageError(f"image {source} cannot be read near byte {image.tell()}: {error.strerror}") from error
+        with _coders(encoding.threads) as pool:
+            header = write_payload(output, task, _coded(pool, cut_frames(spans, WHOLE), encoding))
+    except WrongSteps as error:
+        raise _changed(image) from error
+    passing.require(read)
+    return header.terms.memory
 
 
-def _encode(blocks: Iterator[bytes], output: BinaryIO, encoding: Encoding) -> tuple[Image, Image]:
-    """Length and sha256 of what was read, and of what was written."""
-    read, written = _Count(), _Count()
-    with ThreadPoolExecutor(encoding.threads) as pool:
-        waiting: deque[Future[bytes]] = deque()
-        for block in blocks:
-            waiting.append(pool.submit(_compress, read.take(block), encoding.level))
-            if len(waiting) > encoding.threads:
-                output.write(written.take(waiting.popleft().result()))
-        output.writelines(written.take(frame.result()) for frame in waiting)
-    return read.image(), written.image()
+def _changed(image: ImageFile) -> UsageError:
+    return UsageError(f"image {image.path} changed while it was read; build again once it is finished")
 
 
-def _compress(block: bytes, level: int) -> bytes:
-    options: dict[int, int] = {
-        CompressionParameter.compression_level: level,
-        CompressionParameter.window_log: WINDOW_LOG,
-        CompressionParameter.checksum_flag: 1,
-        CompressionParameter.content_size_flag: 1,
-    }
-    return bytes(compress(block, options=options))
+@contextmanager
+def _coders(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that do not begin another frame once the work has failed."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _coded(pool: ThreadPoolExecutor, frames: Iterable[PlainFrame], encoding: Encoding) -> Iterator[CodedFrame]:
+    waiting: deque[Future[CodedFrame]] = deque()
+    for frame in frames:
+        waiting.append(pool.submit(code_frame, frame, encoding.coding))
+        if len(waiting) > encoding.threads:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -12,13 +12,14 @@ import struct
 import sys
 import zlib
 
+import lz4.block
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
 ZERO, COPY, ADD, LITERAL, INFLATE, DEFLATE = range(6)
-READING = (COPY, ADD, INFLATE)
 
 
 class Refused(Exception):
@@ -43,38 +44,34 @@ class Reader:
         return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
 
     def number(self):
-        value = shift = 0
-        while True:
+        value, shift, byte = 0, 0, 128
+        while byte >= 128:
             byte = self.take(1)[0]
             value |= (byte & 127) << shift
-            if byte < 128:
-                require((byte or not shift) and shift < 49, "number")
-                return value
             shift += 7
+        require((byte or shift == 7) and shift <= 49, "number")
+        return value
 
     def numbers(self, count):
         return [self.number() for _ in range(count)]
 
 
 def decode(payload, old):
-    """The new image."""
     reader = Reader(payload)
     magic, ways, old_length, new_length = reader.unpack("5sBQQ")
-    old_hash, new_hash, _, _, _, frames = reader.unpack("32s32sIIII")
+    old_hash, new_hash, _, frames = reader.unpack("32s32sII")
     packings = [reader.unpack("BBbBBI") for _ in range(ways)]
     require(zlib.crc32(payload[: reader.at]) == reader.unpack("I")[0], "header checksum")
-    require(magic == b"\x89OTB\x01" and len(old) == old_length, "magic, version or old length")
-    require(old_hash == (hashlib.sha256(old).digest() if old else bytes(32)), "old sha256")
+    old_pair = len(old), hashlib.sha256(old).digest() if old else bytes(32)
+    require(magic == b"\x89OTB\x01" and (old_length, old_hash) == old_pair, "magic, version or old image")
     seals = [zlib.crc32(struct.pack("<I", index), zlib.crc32(old_hash + new_hash)) for index in range(frames)]
     image = b"".join(decode_frame(reader, seal, old, packings) for seal in seals)
-    require((reader.at, len(image)) == (len(payload), new_length), "lengths")
-    require(hashlib.sha256(image).digest() == new_hash, "new sha256")
+    require((reader.at, len(image), hashlib.sha256(image).digest()) == (len(payload), new_length, new_hash), "image")
     return image
 
 
 def decode_frame(reader, seal, old, packings):
-    start = reader.at
-    length, spans = reader.unpack("QI")
+    start, (length, spans, *_) = reader.at, reader.unpack("Q4I")
     streams = [reader.unpack("BBBII") for _ in range(3)]
     dictionary = b""
     if streams[2][0] == 5:
@@ -105,45 +102,49 @@ def decode_stream(reader, stream, dictionary):
 
 def read_control(control, spans):
     """Per span its operations (kind, length, other, packing, source), and its two checksums."""
-    counts = control.numbers(spans)
-    kinds = control.numbers(sum(counts))
+    kinds = control.numbers(sum(counts := control.numbers(spans)))
     lengths = [iter(control.numbers(kinds.count(kind))) for kind in range(6)]
     columns = [{kind: iter(control.numbers(kinds.count(kind))) for kind in (INFLATE, DEFLATE)} for _ in range(2)]
     cursor, operations = 0, []
     for kind in kinds:
         length, source = next(lengths[kind]), 0
         other, index = (next(column[kind]) for column in columns) if kind in columns[0] else (0, 0)
-        if kind in READING:
+        if kind in (COPY, ADD, INFLATE):
             folded = control.number()
             cursor = source = cursor + (-(folded + 1) // 2 if folded % 2 else folded // 2)
         cursor += {INFLATE: other, DEFLATE: 0}.get(kind, length)
         operations.append((kind, length, other, index, source))
-    for count in counts:
-        yield operations[:count], control.unpack("II")
-        del operations[:count]
+    return [([operations.pop(0) for _ in range(count)], control.unpack("II")) for count in counts]
 
 
-def make_span(span, old, packings, diff, extra):
-    operations, checks = span
+def pack(raw, way):
+    if way[0] == 2:
+        mode = "high_compression" if way[1] else "default"
+        return lz4.block.compress(raw, mode=mode, compression=way[1], store_size=False)
+    packer = zlib.compressobj(way[1], zlib.DEFLATED, *way[2:5])
+    return packer.compress(raw) + packer.flush()
+
+
+def make_span(span, old, ways, diff, extra):
+    (operations, checks), packing = span, None
     read = window = image = raw = b""
-    packing = None
     for kind, length, other, index, source in operations:
         base, start = (old, source) if source < len(old) else (window, source - len(old))
-        part = base[start : start + (other or length)] if kind in READING else bytes(length)
-        read += part if base is old and kind in READING else b""
+        part = base[start : start + (other or length)] if kind in (COPY, ADD, INFLATE) else bytes(length)
+        read += part if base is old and kind in (COPY, ADD, INFLATE) else b""
         if kind == INFLATE:
-            window += zlib.decompress(part, packings[index][2])
+            window += (
+                zlib.decompress(part, ways[index][2]) if ways[index][0] == 1 else lz4.block.decompress(part, length)
+            )
         elif kind == DEFLATE:
-            packing, raw = (length, other, packings[index]), b""
+            packing, raw = (other, ways[index]), b""
         else:
             if kind == ADD:
                 part = bytes((a + b) % 256 for a, b in zip(part, diff.take(length), strict=True))
             raw += extra.take(length) if kind == LITERAL else part
-        if packing and len(raw) == packing[1]:
-            packer = zlib.compressobj(packing[2][1], zlib.DEFLATED, *packing[2][2:5])
-            raw, packing = packer.compress(raw) + packer.flush(), None
-        if not packing:
-            image, raw = image + raw, b""
+        if packing and len(raw) == packing[0]:
+            raw, packing = pack(raw, packing[1]), None
+        image, raw = (image, raw) if packing else (image + raw, b"")
     plain = {kind for kind, *_ in operations} in ({ZERO}, {COPY})
     require(checks == (zlib.crc32(read), 0 if plain else zlib.crc32(image)), "span checksums")
     return image

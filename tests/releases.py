@@ -1,39 +1,45 @@
-"""Builder of signed releases for tests: real keys, real TUF metadata, real zstd; nothing is mocked.
+"""Builder of signed releases for tests: real keys, real TUF metadata, real payloads; nothing is mocked.
 
 kit = ReleaseKit()
 package = kit.package(image, version="2.0.0", sequence=2)
 package.document    # release.json
-package.artifact    # signed description of the one artifact
+package.artifact    # signed description of the full artifact
 package.files       # artifact name -> its bytes
+
+package = kit.package(image, sources=[old])     # also a delta from each of these images
 """
 
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root, Targets
 
-from bridge.release.manifest import Artifact, Compatibility, Image, Release, render
+from bridge.delta.coding import Bz2, Coding, Zstd, code_frame
+from bridge.delta.container import Pair, Task, prove, write_payload
+from bridge.delta.cutting import Limits, cut_frames, cut_spans
+from bridge.delta.steps import BLOCK_BYTES, Add, Copy, Literal, Step, Zero, whole_image
+from bridge.release.delta.header import FIXED_BYTES, decode_header, rest_of_header
+from bridge.release.image import Image
+from bridge.release.manifest import Artifact, Compatibility, Release, render
 from bridge.release.trust import RELEASES, canonical
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 MODEL = "gateway-3"
 HARDWARE = "r2"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EXPIRES = datetime(2027, 3, 1, tzinfo=UTC)
+FULL_NAME = "rootfs.full"
 ROOT_EXPIRES = datetime(2030, 1, 1, tzinfo=UTC)
-FRAME_BYTES = 16 * 1024
-"""Image bytes in a frame of a test artifact: small, so that small images have many."""
+FRAME_BYTES = 48 * 1024
+SPAN_BYTES = 8 * 1024
+"""Bytes in a frame and a span of a test artifact: small, so that small images have many."""
+QUICK = Coding(control=(Zstd(3),), diff=(Bz2(),), extra=(Zstd(3),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +53,13 @@ class Package:
 
     @property
     def artifact(self) -> Artifact:
-        """The first artifact of the release."""
-        return self.release.artifacts[0]
+        """The full artifact of the release."""
+        return self.release.full
+
+    @property
+    def delta(self) -> Artifact:
+        """The first delta of the release."""
+        return next(each for each in self.release.artifacts if each.source is not None)
 
 
 @dataclass(slots=True)
@@ -92,13 +103,33 @@ class ReleaseKit:
         return self.roots[-1]
 
     def package(
-        self, image: bytes, *, signers: Sequence[CryptoSigner] | None = None, frame_bytes: int = FRAME_BYTES, **changes
+        self,
+        image: bytes,
+        *,
+        sources: Sequence[bytes] = (),
+        signers: Sequence[CryptoSigner] | None = None,
+        frame_bytes: int = FRAME_BYTES,
+        **changes,
     ) -> Package:
-        """A signed release of `image` in one full-image artifact; `changes` are fields of Release."""
-        data = compress(image, frame_bytes)
-        artifact = describe(image, data)
-        release = new_release(artifacts=(artifact,), **changes)
-        return Package(release, self.sign(release, signers), image, MappingProxyType({artifact.name: data}))
+        """A signed release of `image`, whole and as a delta from each of `sources`; `changes` are fields of Release."""
+        full = whole(image, frame_bytes)
+        made = [(describe(image, full), full)]
+        for number, old in enumerate(sources, start=1):
+            data = delta(old, image, frame_bytes // 4)
+            made.append((describe(image, data, f"rootfs.{number}.delta", old), data))
+        return self.bundle(image, made, signers, **changes)
+
+    def bundle(
+        self,
+        image: bytes,
+        made: Sequence[tuple[Artifact, bytes]],
+        signers: Sequence[CryptoSigner] | None = None,
+        **changes,
+    ) -> Package:
+        """A signed release of these artifacts, each with its bytes, whatever they are."""
+        release = new_release(artifacts=tuple(artifact for artifact, _ in made), **changes)
+        files = {artifact.name: data for artifact, data in made}
+        return Package(release, self.sign(release, signers), image, MappingProxyType(files))
 
     def sign(self, release: Release, signers: Sequence[CryptoSigner] | None = None) -> bytes:
         """`release.json` of `release`, signed by the threshold of release keys, or by `signers`."""
@@ -144,15 +175,82 @@ def sign_targets(targets: Targets, signers: Sequence[CryptoSigner]) -> bytes:
     return canonical(metadata)
 
 
-def compress(image: bytes, frame_bytes: int = FRAME_BYTES) -> bytes:
-    """`image` as one zstd stream of independent frames of `frame_bytes` image bytes each."""
-    starts = range(0, len(image), frame_bytes)
-    return b"".join(zstd.compress(image[start : start + frame_bytes]) for start in starts)
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """An image to be read."""
+
+    data: bytes
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """See bridge.release.delta.spans.Source."""
+        return self.data[offset : offset + length]
 
 
-def describe(image: bytes, data: bytes, name: str = "rootfs.img.zst") -> Artifact:
-    """The artifact whose bytes are `data` and whose image is `image`."""
-    return Artifact(name, len(data), sha256(data), Image(len(image), sha256(image)))
+def whole(image: bytes, frame_bytes: int = FRAME_BYTES) -> bytes:
+    """The payload that brings all of `image`, in frames of so many bytes."""
+    return write(whole_image(InMemory(image), len(image)), image, b"", frame_bytes)
+
+
+def delta(old: bytes, new: bytes, frame_bytes: int = FRAME_BYTES, claim: Image | None = None) -> bytes:
+    """The payload that makes `new` of `old`, block by block at the same place; it says that it makes `claim`."""
+    return write(steps_between(old, new), new, old, frame_bytes, claim)
+
+
+def write(
+    steps: Iterator[Step], new: bytes, old: bytes, frame_bytes: int = FRAME_BYTES, claim: Image | None = None
+) -> bytes:
+    """The payload of `steps`."""
+    limits = Limits(span=SPAN_BYTES, frame=frame_bytes, operations=40, alone=SPAN_BYTES, gap=64)
+    task = Task(claim or image_of(new), image_of(old) if old else None)
+    spans = prove(cut_spans(steps, limits, len(old)), task, Pair(InMemory(new), InMemory(old)))
+    output = io.BytesIO()
+    write_payload(output, task, (code_frame(frame, QUICK) for frame in cut_frames(spans, limits)))
+    return output.getvalue()
+
+
+def demanding(data: bytes, memory: int) -> bytes:
+    """The payload `data`, sound but for a header that declares so many bytes of memory."""
+    end = FIXED_BYTES + rest_of_header(data[:FIXED_BYTES])
+    header = decode_header(data[:end])
+    return replace(header, terms=replace(header.terms, memory=memory)).encode() + data[end:]
+
+
+def steps_between(old: bytes, new: bytes) -> Iterator[Step]:
+    """A block that is the same is copied, one that changed is added to, one that the old image lacks is new."""
+    for at in range(0, len(new), BLOCK_BYTES):
+        block = new[at : at + BLOCK_BYTES]
+        base = old[at : at + len(block)]
+        if not any(block):
+            yield Zero(len(block))
+        elif base == block:
+            yield Copy(len(block), at)
+        elif len(base) == len(block):
+            yield Add(bytes((a - b) % 256 for a, b in zip(block, base, strict=True)), at)
+        else:
+            yield Literal(block)
+
+
+def describe(image: bytes, data: bytes, name: str = FULL_NAME, old: bytes = b"") -> Artifact:
+    """The artifact whose bytes are `data` and whose image is `image`, made from `old` where there is one."""
+    source = image_of(old) if old else None
+    return Artifact(name, len(data), sha256(data), image_of(image), source=source)
+
+
+def pretended(artifact: Artifact, count: int) -> tuple[Artifact, ...]:
+    """`artifact`, a full one, and so many deltas beside it that nobody could apply."""
+    image = artifact.image
+    return (
+        artifact,
+        *(
+            Artifact(f"delta-{number}", 1, sha256(b""), image, source=image_of(b"%d" % number))
+            for number in range(count)
+        ),
+    )
+
+
+def image_of(data: bytes) -> Image:
+    """Length and sha256."""
+    return Image(len(data), sha256(data))
 
 
 def sha256(data: bytes) -> str:

@@ -23,8 +23,8 @@ from adapters.aws.adoption import adopted
 from adapters.aws.executions import Executions
 from adapters.aws.facts import facts_of
 from adapters.aws.groups import StageGroups
-from adapters.aws.health import Offered, health_count, reset_count
-from adapters.aws.index import FleetIndex
+from adapters.aws.health import Offered, health_count, reset_count, savings
+from adapters.aws.index import BY_BUCKET, FleetIndex
 from adapters.aws.limits import MAX_COMMENT
 from adapters.aws.members import Members
 from adapters.aws.orders import payload_of, query_of, request_of, sequence_of
@@ -42,11 +42,11 @@ from adapters.aws.request import (
 )
 from adapters.aws.s3 import ArtifactStore
 from adapters.aws.settings import AwsFleetSettings, read_settings
-from bridge.fleet import Adopted, Census, Device, DeviceReport, FleetError, HealthCount, Sent, StageOrder
+from bridge.fleet import Adopted, Census, Device, DeviceReport, FleetError, HealthCount, Savings, Sent, StageOrder
 from bridge.planning.planned import Facts
 from bridge.release.bucket import Buckets
 from bridge.release.details import one_line
-from bridge.release.manifest import Artifact
+from bridge.release.manifest import Artifact, Release
 from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
 
@@ -79,7 +79,7 @@ class AwsFleet:
         """What AWS and the settings give. Raises: LimitError naming what fleet indexing lacks; FleetError."""
         with explained(self._name):
             if self._settings.by_bucket:
-                self._index.require(shadow=True, fields=True)
+                self._index.require(shadow=True, fields=BY_BUCKET)
             return facts_of(self._settings)
 
     def census(self, part: FleetPart, buckets: tuple[Buckets, ...] = (), models: tuple[str, ...] = ()) -> Census:
@@ -145,6 +145,13 @@ class AwsFleet:
         """Devices that report the orders' release and a reset by a watchdog since. Raises: LimitError; FleetError."""
         with explained(self._name):
             return reset_count(self._index, self._offered(keys))
+
+    def saved(self, keys: Sequence[str], release: Release) -> Savings:
+        """What deltas saved the devices that report `release`, whose orders are `keys`; one aggregate. Raises:
+        LimitError naming what fleet indexing lacks; FleetError.
+        """
+        with explained(self._name):
+            return savings(self._index, release) if keys else Savings()
 
     def adopt(self, native: str) -> Adopted:
         """The job `native`, ended or not; its key leads to it in `tally`, `reports` and `stop`. Raises: FleetError."""

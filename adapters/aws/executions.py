@@ -46,6 +46,6 @@ def device_report(thing: str, status: str, details: Mapping[str, str]) -> Device
     """How `thing` ended, from its execution's status and statusDetails; unreadable details leave the status."""
     said = parse_details(details)
     if isinstance(said, Report) and status in OUTCOMES:
-        return DeviceReport(thing, said.outcome, said.code, said.detail, said.slot)
+        return DeviceReport(thing, said.outcome, said.code, said.detail, said.slot, said.artifact, said.saved)
     where = f" while {said.phase} ({said.percent} %)" if isinstance(said, Progress) else ""
     return DeviceReport(thing, OUTCOMES.get(status), None, f"AWS IoT closed it as {status}{where}")

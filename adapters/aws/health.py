@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from adapters.aws.index import FleetIndex
+from adapters.aws.index import OF_SAVINGS, FleetIndex
 from adapters.aws.query import (
     REPORTED,
+    SAVED,
     SEQUENCE,
     any_of,
     check_query,
@@ -20,8 +21,10 @@ from adapters.aws.query import (
     merged,
 )
 from adapters.violations import BrokenLimits, Violation
-from bridge.fleet import HealthCount
+from bridge.fleet import HealthCount, Savings
 from bridge.release.bucket import Buckets
+from bridge.release.manifest import Release
+from bridge.release.savings import most_saved, whole_bytes
 
 REPORTS = f"{SEQUENCE}:*"
 RESETS = f"{REPORTED}.watchdog_resets>0"
@@ -56,6 +59,16 @@ def reset_count(index: FleetIndex, orders: Orders) -> int:
     """One count, or none before the first order. Raises: BrokenLimits; what boto3 raises."""
     index.require(shadow=True)
     return _count(index, updated_query(orders), RESETS) if orders else 0
+
+
+def savings(index: FleetIndex, release: Release) -> Savings:
+    """One aggregate, or none where `release` has no delta. Raises: BrokenLimits; what boto3 raises."""
+    index.require(shadow=True, fields=OF_SAVINGS)
+    most = most_saved(release)
+    if not most:
+        return Savings()
+    devices, saved = index.sum(every(f"{SEQUENCE}:{release.sequence}", f"{SAVED}:[1 TO {most}]"), SAVED)
+    return Savings(devices, whole_bytes(saved, devices, most))
 
 
 def updated_query(orders: Orders) -> str:

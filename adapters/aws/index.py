@@ -5,13 +5,13 @@ Raises what boto3 raises, and BrokenLimits where the index does not hold what a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from adapters.aws.query import BUCKET, MODEL, SHADOW
+from adapters.aws.query import BUCKET, MODEL, SAVED, SHADOW
 from adapters.violations import BrokenLimits, Violation
 
 if TYPE_CHECKING:  # stubs, which only type checkers have
@@ -25,9 +25,16 @@ MOST_MODELS = 10_000
 WHERE = "set it with UpdateIndexingConfiguration"
 
 
-class _Field(msgspec.Struct, frozen=True):
+class Field(msgspec.Struct, frozen=True):
+    """A custom field of the index: what is not declared as one, with its type, can be queried and not aggregated."""
+
     name: str = ""
     type: str = ""
+
+
+BY_BUCKET = (Field(BUCKET, "Number"), Field(MODEL, "String"))
+"""What counts by bucket and model need."""
+OF_SAVINGS = (Field(SAVED, "Number"),)
 
 
 class _Filter(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,11 +46,11 @@ class IndexConfig(msgspec.Struct, frozen=True, rename="camel"):
 
     thing_indexing_mode: str = "OFF"
     named_shadow_indexing_mode: str = "OFF"
-    custom_fields: tuple[_Field, ...] = ()
+    custom_fields: tuple[Field, ...] = ()
     filter: _Filter = _Filter()
 
-    def lacks(self, *, shadow: bool, fields: bool) -> Iterator[Violation]:
-        """What is missing for any query, for queries about the `shadow`, and for counts by bucket and model."""
+    def lacks(self, *, shadow: bool, fields: Sequence[Field]) -> Iterator[Violation]:
+        """What is missing for any query, for queries about the `shadow`, and to aggregate `fields`."""
         if self.thing_indexing_mode == "OFF":
             yield Violation("thingIndexingMode", "OFF", f"must be REGISTRY_AND_SHADOW; {WHERE}")
         if shadow and self.named_shadow_indexing_mode != "ON":
@@ -51,9 +58,10 @@ class IndexConfig(msgspec.Struct, frozen=True, rename="camel"):
         if shadow and SHADOW not in self.filter.named_shadow_names:
             named = ", ".join(self.filter.named_shadow_names) or "nothing"
             yield Violation("filter.namedShadowNames", named, f"must name {SHADOW}; {WHERE}")
-        for name, kind in ((BUCKET, "Number"), (MODEL, "String")):
-            if fields and _Field(name, kind) not in self.custom_fields:
-                yield Violation("customFields", f"without {name} of type {kind}", f"{WHERE}, together with all others")
+        for field in fields:
+            if field not in self.custom_fields:
+                without = f"without {field.name} of type {field.type}"
+                yield Violation("customFields", without, f"{WHERE}, together with all others")
 
 
 class FleetIndex:
@@ -68,7 +76,7 @@ class FleetIndex:
         found = self._iot.get_indexing_configuration().get("thingIndexingConfiguration", {})
         return msgspec.convert(found, IndexConfig)
 
-    def require(self, *, shadow: bool = False, fields: bool = False) -> None:
+    def require(self, *, shadow: bool = False, fields: Sequence[Field] = ()) -> None:
         """Raises: BrokenLimits, with all that must be configured."""
         found = tuple(self.config.lacks(shadow=shadow, fields=fields))
         if found:
@@ -86,6 +94,11 @@ class FleetIndex:
     def count(self, query: str) -> int:
         """How many things match; one call."""
         return self._iot.get_statistics(queryString=query)["statistics"].get("count", 0)
+
+    def sum(self, query: str, field: str) -> tuple[int, float]:
+        """How many things match and have a number in the custom field, and what those add up to; one call."""
+        found = self._iot.get_statistics(queryString=query, aggregationField=field)["statistics"]
+        return found.get("count", 0), found.get("sum", 0.0)
 
     def models(self, query: str) -> dict[str, int]:
         """How many things match of each reported model, "" for those that report none; one call."""

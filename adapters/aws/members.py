@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from adapters.aws import groups
 from adapters.aws.groups import StageGroups
-from adapters.aws.index import FleetIndex
+from adapters.aws.index import BY_BUCKET, FleetIndex
 from adapters.aws.query import SHADOW, check_part, check_query, every, in_buckets, of_models, of_part, unplaced
 from adapters.aws.refusals import is_missing
 from bridge.fleet import Census, Device, FleetError
@@ -69,7 +69,7 @@ class Members:
         return Census({model: count for model, count in counts.items() if not models or model in models})
 
     def _counted(self, part: FleetPart, buckets: Sequence[Buckets], models: Sequence[str]) -> Census:
-        self._index.require(shadow=True, fields=True)
+        self._index.require(shadow=True, fields=BY_BUCKET)
         check_part(part, models)
         placed = in_buckets(buckets or (Buckets(0, BUCKETS - 1),))
         query = every(of_part(part), placed, of_models(models))
@@ -82,7 +82,7 @@ class Members:
         return _within(self._registered(part), buckets)
 
     def _searched(self, part: FleetPart, buckets: Sequence[Buckets]) -> Iterator[Device]:
-        self._index.require(shadow=self._by_bucket, fields=self._by_bucket)
+        self._index.require(shadow=self._by_bucket, fields=BY_BUCKET if self._by_bucket else ())
         check_part(part)
         query = every(of_part(part), in_buckets(buckets) if self._by_bucket else "")
         check_query(query)

@@ -19,6 +19,7 @@ REPORTED = f"shadow.name.{SHADOW}.reported"
 BUCKET = f"{REPORTED}.bucket"
 MODEL = f"{REPORTED}.model"
 SEQUENCE = f"{REPORTED}.sequence"
+SAVED = f"{REPORTED}.saved"
 EVERY_THING = "thingName:*"
 MAX_LENGTH = 1000
 MAX_TERMS = 12

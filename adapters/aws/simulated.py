@@ -36,6 +36,7 @@ class SimulatedAws:
                 "customFields": [
                     {"name": f"{SHADOW}.bucket", "type": "Number"},
                     {"name": f"{SHADOW}.model", "type": "String"},
+                    {"name": f"{SHADOW}.saved", "type": "Number"},
                 ],
             }
         )

@@ -24,12 +24,12 @@ from adapters.azure.fleet.request import StageRequest, stage_request
 from adapters.azure.fleet.services import Services
 from adapters.azure.fleet.settings import AzureFleetSettings, parse_settings
 from adapters.azure.fleet.starting import Starting
-from bridge.fleet import Adopted, Census, Device, DeviceReport, HealthCount, LimitError, Sent, StageOrder
+from bridge.fleet import Adopted, Census, Device, DeviceReport, HealthCount, LimitError, Savings, Sent, StageOrder
 from bridge.names import stage_name
 from bridge.planning.planned import Facts
 from bridge.release.bucket import Buckets
 from bridge.release.details import one_line
-from bridge.release.manifest import Artifact
+from bridge.release.manifest import Artifact, Release
 from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
 
@@ -129,6 +129,11 @@ class AzureFleet:
         """How many updated devices report a reset by a watchdog since; one query. Raises: LimitError; FleetError."""
         with explained(self._name):
             return self._health.watchdog_resets(self._stages(keys))
+
+    def saved(self, keys: Sequence[str], release: Release) -> Savings:
+        """What deltas saved devices that installed `release` and run it; one query. Raises: LimitError; FleetError."""
+        with explained(self._name):
+            return self._health.saved(self._stages(keys), release)
 
     def adopt(self, native: str) -> Adopted:
         """The deployment `GROUP/DEPLOYMENT` that somebody made without otabridge. Raises: FleetError, there is none."""

@@ -178,7 +178,9 @@ def parse_reported(reported: Mapping[str, object]) -> tuple[Standing | None, Pro
 
 
 _NOTHING_SAID: Mapping[str, None] = MappingProxyType(
-    dict.fromkeys(("phase", "percent", "outcome", "code", "detail", "slot", "version", "fallbacks"))
+    dict.fromkeys(
+        ("phase", "percent", "outcome", "code", "detail", "slot", "version", "fallbacks", "artifact", "saved")
+    )
 )
 """A null removes a member of a twin."""
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import controller, demo, fleet, keys, ledger, release, rollout, root, sim, translate
+from bridge.cli import controller, delta, demo, fleet, keys, ledger, release, rollout, root, sim, translate
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature of a callback
@@ -30,6 +30,7 @@ app.command(name="sim")(sim.sim)
 app.add_typer(keys.app, name="keys")
 app.add_typer(root.app, name="root")
 app.add_typer(release.app, name="release")
+app.add_typer(delta.app, name="delta")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(controller.app, name="controller")
 app.add_typer(ledger.app, name="ledger")

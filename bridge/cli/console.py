@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Annotated
 
 import msgspec
@@ -29,8 +30,18 @@ OutputOption = Annotated[
 
 
 def show(result: object, text: str, output: Output) -> None:
-    """Print `result` (anything msgspec encodes: structs, dataclasses, builtins) as JSON, or `text`."""
-    typer.echo(msgspec.json.format(msgspec.json.encode(result)).decode() if output is Output.JSON else text)
+    """Print `result` (anything msgspec encodes: structs, dataclasses, builtins; and paths) as JSON, or `text`."""
+    typer.echo(_as_json(result) if output is Output.JSON else text)
+
+
+def _as_json(result: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(result, enc_hook=_plain)).decode()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise NotImplementedError
 
 
 @contextmanager

@@ -15,9 +15,9 @@ INTERRUPTED = 130
 """By Ctrl-C, also while libraries are being loaded."""
 
 CONTROL_PLANE = frozenset(
-    {"alembic", "cronsim", "icalendar", "recurring_ical_events", "rich", "sqlalchemy", "typer", "yaml"}
+    {"alembic", "cronsim", "icalendar", "numpy", "recurring_ical_events", "rich", "sqlalchemy", "typer", "yaml"}
 )
-"""Libraries of the extra `cli`, without any of which the command cannot even begin."""
+"""Libraries of the extra `cli`. Without most of them the command cannot even begin; numpy is loaded where needed."""
 
 
 def main() -> None:
@@ -31,6 +31,8 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     try:
         app()
+    except ModuleNotFoundError as error:
+        sys.exit(_explain_missing(error))
     except OtabridgeError as error:
         sys.stderr.write(f"otabridge: {error}\n")
         sys.exit(error.exit_code)

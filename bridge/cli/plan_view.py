@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import msgspec
-from rich.filesize import decimal
 
+from bridge.cli.sizes import in_bytes
 from bridge.cli.times import minute, period
 from bridge.engine.status import share_of
 from bridge.planning.estimate import Estimate, FleetEstimate, StageEstimate, is_wanted
@@ -189,8 +189,8 @@ def _fleet(fleet: FleetView, takes: FleetEstimate) -> Iterator[str]:
 
 def _transfer(takes: FleetEstimate) -> str:
     if takes.least_bytes == takes.most_bytes:
-        return f"{decimal(takes.most_bytes)}; the release has no deltas"
-    return f"{decimal(takes.most_bytes)} without deltas, {decimal(takes.least_bytes)} with them at least"
+        return f"{in_bytes(takes.most_bytes)}; the release has no deltas"
+    return f"{in_bytes(takes.most_bytes)} without deltas, {in_bytes(takes.least_bytes)} with them at least"
 
 
 def _cost(takes: FleetEstimate, most: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,7 +48,6 @@ def rehearse(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Run the rollout on virtual devices: how many a bad release would reach, how long it takes, what it costs."""
-    _require_numpy()
     from bridge.cli.rehearse_view import describe
     from bridge.rehearsal.run import rehearse as run_once
     from bridge.rehearsal.spread import summary
@@ -64,11 +62,6 @@ def rehearse(
     size = sum(sum(troupe.models.values()) for troupe in script.troupes.values())
     made = summary(request.rollout.name, size, endings, script.length)
     show(made, fitted(describe(made)), output)
-
-
-def _require_numpy() -> None:
-    if find_spec("numpy") is None:
-        raise UsageError("a rehearsal needs numpy: pip install 'otabridge[rehearse]'")
 
 
 def _interval(every: str) -> timedelta:
@@ -94,8 +87,7 @@ def _script(config: Config, request: Request, assumptions: Assumptions, devices:
 
     wanted = _counts(devices, [part.name for part in request.rollout.parts])
     troupes = {part.name: _troupe(config, request, part.name, wanted.get(part.name)) for part in request.rollout.parts}
-    length = min(artifact.length for artifact in request.signed.release.artifacts)
-    return Script(request, troupes, assumptions, every, length)
+    return Script(request, troupes, assumptions, every, request.signed.release.full.length)
 
 
 def _troupe(config: Config, request: Request, name: str, models: Mapping[str, int] | None) -> Troupe:

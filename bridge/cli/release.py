@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
 from bridge.approval import Approval, approve
+from bridge.cli import release_build
 from bridge.cli.console import Output, OutputOption, show, transfer
 from bridge.cli.passphrase import PassphraseOption, secrets
-from bridge.cli.release_view import describe, describe_release, describe_standing, view, view_standing
+from bridge.cli.release_view import (
+    describe,
+    describe_artifacts,
+    describe_release,
+    describe_standing,
+    view,
+    view_standing,
+)
 from bridge.config import DEFAULT_FILE, read_config
 from bridge.errors import UsageError
-from bridge.expiry import parse_expiry, parse_time
-from bridge.folder import Examination, build, examine, load, release_file, save
-from bridge.images import DEFAULT_LEVEL, Encoding
+from bridge.expiry import parse_time
+from bridge.folder import Examination, Sources, examine, load, release_file, save
+from bridge.old_images import read_image
 from bridge.publish import Delivery, publish
 from bridge.release.errors import ReleaseError
-from bridge.release.manifest import Artifact, Compatibility, Kind, Release, Versions, parse
+from bridge.release.manifest import Release, parse
 from bridge.release.trust import Facts, Trust, Verdict
 from bridge.roots import has_roots, read_trust
 from bridge.signing import find_key
@@ -33,54 +42,7 @@ TrustOption = Annotated[
 ]
 
 
-@app.command(name="build")
-def build_(
-    *,
-    image: Annotated[Path, typer.Option(help="Raw image: a file or a block device.")],
-    name: Annotated[str, typer.Option(help="The product's name, such as gateway-os.")],
-    version: Annotated[str, typer.Option(help="Version that devices report, such as 2.1.0.")],
-    sequence: Annotated[int, typer.Option(help="Number that only ever rises; floors compare it.")],
-    model: Annotated[str, typer.Option(help="Model that the release is for.")],
-    hardware: Annotated[list[str] | None, typer.Option(help="Hardware revision; may be repeated; else any.")] = None,
-    from_version_min: Annotated[str | None, typer.Option(help="Oldest version to update from.")] = None,
-    from_version_max: Annotated[str | None, typer.Option(help="Newest version to update from.")] = None,
-    floor: Annotated[int, typer.Option(help="Least sequence accepted once this release is committed.")] = 1,
-    kind: Annotated[Kind, typer.Option(help="Why the release exists.")] = Kind.FEATURE,
-    advisory: Annotated[str, typer.Option(help="Identifier or URL of the security advisory.")] = "",
-    support_until: Annotated[str | None, typer.Option(help="Last day of support: 2030-01-31.")] = None,
-    health: Annotated[list[str] | None, typer.Option(help="Check that must pass; may be repeated; else all.")] = None,
-    expires: Annotated[str, typer.Option(help="365d, or a date: devices refuse the release afterwards.")] = "365d",
-    level: Annotated[int, typer.Option(help="zstd level, 1 (fast) to 22 (small).")] = DEFAULT_LEVEL,
-    out: Annotated[Path, typer.Option(help="New folder for the release.")],
-    output: OutputOption = Output.TEXT,
-) -> None:
-    """Make a release folder: the artifact of an image, and an unsigned release.json."""
-    now = datetime.now(UTC)
-    draft = Release(
-        name=name,
-        version=version,
-        sequence=sequence,
-        compatibility=Compatibility(model, tuple(hardware or ()), Versions(from_version_min, from_version_max)),
-        artifacts=(),
-        expires=parse_expiry(expires, now, "--expires"),
-        floor=floor,
-        kind=kind,
-        advisory=advisory,
-        support_until=parse_time(support_until, "--support-until").date() if support_until else None,
-        health=tuple(health or ()),
-    )
-    release = _build(image, out, draft, level)
-    show(release, "\n".join([*describe_release(release, now), *map(_describe_artifact, release.artifacts)]), output)
-
-
-def _build(image: Path, out: Path, draft: Release, level: int) -> Release:
-    with transfer(f"compress {image.name}", image.stat().st_size if image.is_file() else 0) as progress:
-        return build(image, out, draft, Encoding(level), lambda count: progress.advance(progress.task_ids[0], count))
-
-
-def _describe_artifact(artifact: Artifact) -> str:
-    share = 100 * artifact.length / artifact.image.length
-    return f"artifact    {artifact.name}: {artifact.length} bytes, {share:.1f} % of the image"
+app.command(name="build")(release_build.build)
 
 
 @app.command()
@@ -124,12 +86,16 @@ def verify(
     floor: Annotated[int | None, typer.Option(help="The device's floor.")] = None,
     at: Annotated[str | None, typer.Option(help="Judge as of this time, such as 2030-01-31T12:00:00Z.")] = None,
     artifacts: Annotated[bool, typer.Option(help="Read the artifacts too.")] = True,
+    source: Annotated[
+        list[Path] | None, typer.Option(metavar="OLD", help="Apply the delta from this image too; may be repeated.")
+    ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Judge a release as a device does, and explain; refusals end with exit code 10 to 18."""
     now = parse_time(at, "--at") if at else datetime.now(UTC)
     facts = _facts(model, hardware, current_version, floor)
-    examination = _examine(release, trust or DEFAULT_TRUST, now, facts, artifacts=artifacts)
+    sources = _sources(release, source or [], artifacts=artifacts)
+    examination = _examine(release, trust or DEFAULT_TRUST, now, facts, artifacts=artifacts, sources=sources)
     seen = view(examination)
     show(seen, describe(seen, now), output)
     examination.accepted()
@@ -143,20 +109,44 @@ def _facts(model: str | None, hardware: str | None, version: str | None, floor: 
     return None
 
 
-def _examine(path: Path, trust: Path, now: datetime, facts: Facts | None, *, artifacts: bool) -> Examination:
+def _sources(path: Path, given: list[Path], *, artifacts: bool) -> Sources:
+    """The images of `given`, each of which a delta of the release at `path` starts from."""
+    if given and not artifacts:
+        raise UsageError("--source applies deltas, and --no-artifacts leaves them out: give one of them")
+    known = {artifact.source for artifact in _content(path).artifacts} if given else set()
+    sources = {read_image(image): image for image in given}
+    for image, where in sources.items():
+        if image not in known:
+            raise UsageError(f"--source {where}: no delta of the release starts from it; it has sha256 {image.sha256}")
+    return sources
+
+
+def _content(path: Path) -> Release:
+    return parse(load(path).signed)
+
+
+def _examine(
+    path: Path,
+    trust: Path,
+    now: datetime,
+    facts: Facts | None,
+    *,
+    artifacts: bool,
+    sources: Sources = MappingProxyType({}),
+) -> Examination:
     try:
         trusted = read_trust(trust)
     except ReleaseError as error:
         return Examination(Verdict(error))
     with transfer(f"verify {path.name}", _bytes_of(path)) as progress:
         step = (lambda count: progress.advance(progress.task_ids[0], count)) if artifacts else None
-        return examine(path, trusted, now, facts, step)
+        return examine(path, trusted, now, facts, step, sources=sources)
 
 
 def _bytes_of(path: Path) -> int:
     """Bytes of artifacts, for the progress bar; what cannot be read is reported by the examination itself."""
     try:
-        return sum(artifact.length for artifact in parse(load(path).signed).artifacts)
+        return sum(artifact.length for artifact in _content(path).artifacts)
     except ReleaseError:
         return 0
 
@@ -173,7 +163,7 @@ def show_(release: ReleasePath, *, output: OutputOption = Output.TEXT) -> None:
     metadata = load(release)
     content = parse(metadata.signed)
     keys = tuple(str(keyid)[:12] for keyid in metadata.signatures)
-    lines = [*describe_release(content, datetime.now(UTC)), *map(_describe_artifact, content.artifacts)]
+    lines = [*describe_release(content, datetime.now(UTC)), *describe_artifacts(content)]
     lines.append(f"signatures  {', '.join(keys) or 'none'} (not verified: see `otabridge release verify`)")
     show({"release": content, "signatures": keys}, "\n".join(lines), output)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.folder import Examination
+from bridge.folder import Examination, Finding
 from bridge.release.errors import ReleaseError
 from bridge.release.manifest import Release
 from bridge.release.trust import Standing
@@ -33,11 +34,12 @@ class StandingView:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactView:
-    """One artifact held against its signed description."""
+    """One artifact held against its signed description; `is_applied` tells whether its image was made of it."""
 
     name: str
     length: int
     problem: str | None
+    is_applied: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,13 @@ def view(examination: Examination) -> VerifyView:
         standing=view_standing(verdict.standing) if verdict.standing else None,
         root_version=verdict.root_version,
         root_expires=verdict.root_expires,
-        artifacts=tuple(
-            ArtifactView(
-                finding.artifact.name, finding.artifact.length, str(finding.problem) if finding.problem else None
-            )
-            for finding in examination.findings
-        ),
+        artifacts=tuple(map(_view_finding, examination.findings)),
     )
+
+
+def _view_finding(finding: Finding) -> ArtifactView:
+    problem = str(finding.problem) if finding.problem else None
+    return ArtifactView(finding.artifact.name, finding.artifact.length, problem, finding.is_applied)
 
 
 def _view_refusal(refusal: ReleaseError) -> RefusalView:
@@ -88,9 +90,16 @@ def describe(seen: VerifyView, now: datetime) -> str:
         lines.append(describe_standing(seen.standing))
     if seen.root_expires:
         lines.append(f"root        version {seen.root_version}, {_when(seen.root_expires, now)}")
-    lines += [f"artifact    {each.name}: {each.problem or 'length and sha256 as signed'}" for each in seen.artifacts]
+    lines += [f"artifact    {_describe_finding(each)}" for each in seen.artifacts]
     lines.append(f"REFUSED     {seen.refusal.reason}" if seen.refusal else "accepted")
     return "\n".join(lines)
+
+
+def _describe_finding(seen: ArtifactView) -> str:
+    if seen.problem:
+        return f"{seen.name}: {seen.problem.removeprefix(f'artifact {seen.name}: ')}"
+    unmade = "" if seen.is_applied else "; not applied: give the image that it starts from with --source"
+    return f"{seen.name}: length and sha256 as signed{unmade}"
 
 
 def describe_release(release: Release, now: datetime) -> list[str]:
@@ -107,7 +116,18 @@ def describe_release(release: Release, now: datetime) -> list[str]:
     ]
     lines += [f"advisory    {release.advisory}"] if release.advisory else []
     lines += [f"supported   until {release.support_until}"] if release.support_until else []
+    lines += [] if release.full_over_metered else ["metered     the full artifact is never fetched over such a link"]
     return lines
+
+
+def describe_artifacts(release: Release) -> Iterator[str]:
+    """A line for each artifact: the full one beside the image, deltas beside the full one."""
+    for artifact in release.artifacts:
+        if artifact.source is None:
+            share = f"{100 * artifact.length / max(1, artifact.image.length):.1f} % of the image"
+        else:
+            share = f"{100 * artifact.length / max(1, release.full.length):.1f} % of the full artifact"
+        yield f"artifact    {artifact.name}: {artifact.length} bytes, {share}"
 
 
 def describe_standing(standing: StandingView) -> str:

@@ -8,12 +8,22 @@ import msgspec
 
 from bridge.cli.console import Output, show
 from bridge.cli.layout import fitted
+from bridge.cli.sizes import in_bytes
 from bridge.cli.times import second
 from bridge.config import Config
 from bridge.engine.adoption import ANY_NUMBER
 from bridge.engine.explain import Explanation
+from bridge.engine.progress import FleetSavings
 from bridge.engine.record import Record, Summary
-from bridge.engine.status import BudgetStatus, Counts, FleetStatus, RolloutStatus, StageStatus, look
+from bridge.engine.status import (
+    BudgetStatus,
+    Counts,
+    FleetStatus,
+    RolloutStatus,
+    SavingsStatus,
+    StageStatus,
+    look,
+)
 from bridge.ledger import Link
 from bridge.wiring import fleet_opener
 
@@ -53,6 +63,7 @@ def describe_status(status: RolloutStatus) -> str:
             f"budget   {describe_budget(status.budget)}",
             *(f"gate     {gate.name}: {gate.reading}" for gate in status.gates),
             *_unmeasured(status),
+            *_savings(status.savings),
             *(line for stage in status.stages for line in _stage(stage)),
             *_failures(status),
         ]
@@ -78,6 +89,33 @@ def _spent(budget: BudgetStatus) -> str:
 def _unmeasured(status: RolloutStatus) -> Iterator[str]:
     if status.unknown_since:
         yield f"unknown  since {second(status.unknown_since)} not every fleet could be measured"
+
+
+def _savings(savings: SavingsStatus | None) -> Iterator[str]:
+    if savings is None:
+        return
+    yield f"saved    {describe_savings(savings)}"
+    if len(savings.fleets) > 1 or savings.fleets[0].problem:
+        yield from (f"  {fleet.fleet}: {_fleet_savings(fleet)}" for fleet in savings.fleets)
+
+
+def describe_savings(savings: SavingsStatus) -> str:
+    """`1.2 GB that 40 devices did not download, by deltas`; at least that, where a fleet cannot tell."""
+    unknown = sum(bool(fleet.problem) for fleet in savings.fleets)
+    if unknown == len(savings.fleets):
+        return "unknown: no fleet can tell what deltas saved"
+    least = "at least " if unknown else ""
+    if not savings.devices:
+        return "nothing that is known" if unknown else "nothing: no device has said that it took a delta"
+    return f"{least}{in_bytes(savings.saved)} that {_devices(savings.devices)} did not download, by deltas"
+
+
+def _fleet_savings(fleet: FleetSavings) -> str:
+    return f"cannot tell: {fleet.problem}" if fleet.problem else f"{in_bytes(fleet.saved)}, {_devices(fleet.devices)}"
+
+
+def _devices(count: int) -> str:
+    return "1 device" if count == 1 else f"{count} devices"
 
 
 def _stage(stage: StageStatus) -> Iterator[str]:

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bridge.cli.rollout_view import describe_budget
+from bridge.cli.rollout_view import describe_budget, describe_savings
 from bridge.cli.times import second
 from bridge.engine.status import BudgetStatus, FleetStatus, RolloutStatus, StageStatus
 from bridge.ledger import Link
@@ -53,6 +53,8 @@ def _head(status: RolloutStatus, now: datetime) -> Iterator[tuple[str, str]]:
     waiting = f", waits: {status.waiting}" if status.waiting else ""
     yield "state", f"{status.state}, stage {status.stage} of {len(status.stages)}{waiting}"
     yield "because", status.reason
+    if status.savings:
+        yield "saved", describe_savings(status.savings)
     yield "seen", f"{in_words(now - status.updated)} ago, at {second(status.updated)}"
 
 

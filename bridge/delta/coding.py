@@ -6,8 +6,10 @@ import bz2
 import lzma
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
+from typing import NamedTuple, Protocol
 
 from bridge.delta.cutting import PlainFrame
 from bridge.release.delta.control import encode_control
@@ -24,15 +26,20 @@ LZMA_PRESET = 9 | lzma.PRESET_EXTREME
 MAX_DICTIONARY_LOG = 23
 """8 MiB: on real images larger dictionaries cost the device more than they save."""
 MAX_WINDOW_LOG = 23
+LARGE = 1 << 20
+"""Bytes of streams, unpacked, from which on a span takes so much memory itself that dictionaries must be small."""
+LARGE_DICTIONARY_LOG = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Lzma:
-    """Raw LZMA1 with these literal context, literal position and position bits."""
+    """Raw LZMA1 with these literal context, literal position and position bits; the coder tries `depth` matches at each
+    place, 512 in the hardest of its presets."""
 
     lc: int = 3
     lp: int = 0
     pb: int = 2
+    depth: int = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class Coding:
     control: tuple[Coder, ...] = COMMON
     diff: tuple[Coder, ...] = (Lzma(), Lzma(0, 0, 0), Bz2())
     extra: tuple[Coder, ...] = (Lzma(), Lzma(3, 0, 0), Bz2())
+    dictionary_log: int = MAX_DICTIONARY_LOG
 
 
 FULL = Coding(extra=(Zstd(),))
@@ -75,94 +83,123 @@ FULL = Coding(extra=(Zstd(),))
 
 @dataclass(frozen=True, slots=True)
 class CodedFrame:
-    """A frame as it goes into a payload, but for the checksum of its head. `span` and `window` are the most that one
-    of its spans makes and unpacks, in bytes."""
+    """A frame as it goes into a payload, but for the checksum of its head."""
 
     head: FrameHead
     body: bytes
-    span: int
-    window: int
 
 
-def code_frame(frame: PlainFrame, coding: Coding, prefix: Prefix | None = None) -> CodedFrame:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stream to be coded in one way; with `prefix`, against old bytes."""
+
+    raw: bytes
+    coder: Coder
+    dictionary_log: int
+    prefix: Prefix | None = None
+
+
+Coded = tuple[StreamHead, bytes]
+
+
+class Each(Protocol):
+    """Does all jobs, in any order; results in theirs: `map`, or that of an executor of threads."""
+
+    def __call__(self, work: Callable[[Job], Coded], jobs: Iterable[Job], /) -> Iterator[Coded]:
+        """The results."""
+
+
+def code_frame(frame: PlainFrame, coding: Coding, prefix: Prefix | None = None, each: Each = map) -> CodedFrame:
     """`frame` with each stream coded by the best codec of `coding`, the extra stream also against `prefix`.
 
-    A pure function of its arguments: run it in any worker.
+    A pure function of its arguments, however `each` does the work.
 
     Raises: ValueError where it unpacks and packs so much for so few bytes that devices refuse it.
     """
-    control = _smallest(encode_control(frame.spans), coding.control)
-    diff = _smallest(frame.diff, coding.diff)
-    extra = _smallest(frame.extra, coding.extra)
-    dictionary = None
-    if (
-        prefix is not None
-        and len(prefix.data) in DICTIONARY_BYTES
-        and frame.extra
-        and (found := _against(frame.extra, prefix, extra[0].stored))
-    ):
-        extra, dictionary = found
+    raws = encode_control(frame.spans), frame.diff, frame.extra
+    coders = coding.control, coding.diff, coding.extra
+    limits = _limits_of(frame.spans)
+    log = min(coding.dictionary_log, MAX_DICTIONARY_LOG if limits.raw <= LARGE else LARGE_DICTIONARY_LOG)
+    jobs = [
+        [Job(raw, coder, log) for coder in some if raw.strip(b"\0")] for raw, some in zip(raws, coders, strict=True)
+    ]
+    if prefix is not None and len(prefix.data) in DICTIONARY_BYTES and jobs[2]:
+        jobs[2].append(Job(frame.extra, Zstd(22, log), log, prefix))
+    done = each(_coded, chain.from_iterable(jobs))
+    control, diff, extra = (_smallest(raw, islice(done, len(some))) for raw, some in zip(raws, jobs, strict=True))
+    dictionary = _dictionary(prefix) if prefix and extra[0].codec is Codec.ZSTD_OLD else None
     target = sum(span.target for span in frame.spans)
-    head = FrameHead(target, len(frame.spans), control[0], diff[0], extra[0], dictionary)
-    largest = max((max(span.made, span.target) for span in frame.spans if not span.is_zero), default=0)
-    window = max(max(span.window, _stored(span)) for span in frame.spans)
-    _require_worth(frame, target, window)
-    return CodedFrame(head, control[1] + diff[1] + extra[1], largest, window)
+    _require_worth(frame, target, limits)
+    head = FrameHead(target, len(frame.spans), *limits, control[0], diff[0], extra[0], dictionary)
+    return CodedFrame(head, control[1] + diff[1] + extra[1])
 
 
-def _require_worth(frame: PlainFrame, target: int, window: int) -> None:
-    packed = sum(item.other for span in frame.spans for item in span.operations if item.kind == Kind.DEFLATE)
-    work = packed + sum(span.window for span in frame.spans)
-    if work > WORK * target + window:
+class _SpanLimits(NamedTuple):
+    span: int
+    raw: int
+    window: int
+
+
+def _limits_of(spans: Iterable[Span]) -> _SpanLimits:
+    """What the largest of `spans` take."""
+    rows = [(span.target, span.raw, span.held) for span in spans if not span.is_zero]
+    return _SpanLimits(*map(max, zip((0, 0, 0), *rows, strict=True)))
+
+
+def _require_worth(frame: PlainFrame, target: int, limits: _SpanLimits) -> None:
+    operations = [item for span in frame.spans for item in span.operations]
+    work = sum(item.other for item in operations if item.kind == Kind.DEFLATE)
+    work += sum(item.length for item in operations if item.kind == Kind.INFLATE)
+    if work > WORK * target + limits.raw + limits.window:
         raise ValueError(
             f"a frame unpacks and packs {work} bytes for {target}, which devices refuse: use new bytes there"
         )
 
 
-def _stored(span: Span) -> int:
-    """Bytes that a span's window has while it is still packed: more than unpacked, where they do not pack well."""
-    return sum(operation.other for operation in span.operations if operation.kind == Kind.INFLATE)
-
-
-def _smallest(raw: bytes, coders: tuple[Coder, ...]) -> tuple[StreamHead, bytes]:
+def _smallest(raw: bytes, coded: Iterable[Coded]) -> Coded:
     """Of the smallest the first, so that equal streams are always coded alike."""
     if not raw.strip(b"\0"):
         codec = Codec.ZERO if raw else Codec.RAW
         return StreamHead(codec, raw=len(raw)), b""
-    return min(_candidates(raw, coders), key=lambda candidate: len(candidate[1]))
+    plain = StreamHead(Codec.RAW, stored=len(raw), raw=len(raw)), raw
+    return min((plain, *coded), key=_cost)
 
 
-def _candidates(raw: bytes, coders: tuple[Coder, ...]) -> Iterator[tuple[StreamHead, bytes]]:
-    yield StreamHead(Codec.RAW, stored=len(raw), raw=len(raw)), raw
-    for coder in coders:
-        yield _coded(raw, coder)
+def _cost(coded: Coded) -> int:
+    """What it takes in the payload; a dictionary has its own head."""
+    head, data = coded
+    return len(data) + (Dictionary.WIRE.size if head.codec is Codec.ZSTD_OLD else 0)
 
 
-def _coded(raw: bytes, coder: Coder) -> tuple[StreamHead, bytes]:
-    match coder:
-        case Lzma(lc, lp, pb):
-            properties, log = (pb * 5 + lp) * 9 + lc, _log(len(raw), 12, MAX_DICTIONARY_LOG)
-            options = lzma_filter(properties, log) | {"preset": LZMA_PRESET}
+def _coded(job: Job) -> Coded:
+    raw = job.raw
+    if job.prefix:
+        return _against(raw, job.prefix, job.dictionary_log)
+    match job.coder:
+        case Lzma(lc, lp, pb, depth):
+            properties, log = (pb * 5 + lp) * 9 + lc, _log(len(raw), 12, job.dictionary_log)
+            options = lzma_filter(properties, log) | {"preset": LZMA_PRESET, "depth": depth}
             data = lzma.compress(raw, lzma.FORMAT_RAW, filters=[options])
             return StreamHead(Codec.LZMA, properties, log, len(data), len(raw)), data
         case Bz2():
             data = bz2.compress(raw)
             return StreamHead(Codec.BZ2, stored=len(data), raw=len(raw)), data
         case Zstd(level, window_log):
-            log = _log(len(raw), 10, window_log)
+            log = _log(len(raw), 10, min(window_log, job.dictionary_log))
             data = compress(raw, options=_zstd(level, log))
             return StreamHead(Codec.ZSTD, 0, log, len(data), len(raw)), data
 
 
-def _against(raw: bytes, prefix: Prefix, best: int) -> tuple[tuple[StreamHead, bytes], Dictionary] | None:
-    """The extra stream coded against old bytes, if that saves more than the head of the dictionary takes."""
-    log = _log(len(raw) + len(prefix.data), 10, MAX_WINDOW_LOG)
+def _against(raw: bytes, prefix: Prefix, most: int) -> Coded:
+    """The extra stream coded against old bytes."""
+    log = _log(len(raw) + len(prefix.data), 10, most)
     known = ZstdDict(prefix.data, is_raw=True)
     data = compress(raw, options=_zstd(22, log), zstd_dict=known.as_prefix)
-    if len(data) + Dictionary.WIRE.size >= best:
-        return None
-    head = StreamHead(Codec.ZSTD_OLD, 0, log, len(data), len(raw))
-    return (head, data), Dictionary(prefix.offset, len(prefix.data), zlib.crc32(prefix.data))
+    return StreamHead(Codec.ZSTD_OLD, 0, log, len(data), len(raw)), data
+
+
+def _dictionary(prefix: Prefix) -> Dictionary:
+    return Dictionary(prefix.offset, len(prefix.data), zlib.crc32(prefix.data))
 
 
 def _zstd(level: int, window_log: int) -> dict[int, int]:

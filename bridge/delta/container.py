@@ -1,6 +1,6 @@
 """Writes payloads: what to do in, the bytes of docs/payload-format.md out.
 
-spans = prove(cut_spans(steps, limits, old_length), task, pair, limits)      # sequential: reads both images
+spans = prove(cut_spans(steps, limits, old_length), task, pair)      # sequential: reads both images
 frames = (code_frame(frame, coding) for frame in cut_frames(spans, limits))     # may run in workers, in order
 header = write_payload(output, task, frames)
 """
@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from bridge.delta.coding import CodedFrame
-from bridge.delta.cutting import Limits, PlainSpan
+from bridge.delta.cutting import PlainSpan
 from bridge.release.delta import memory
 from bridge.release.delta.apply import ZEROS
 from bridge.release.delta.frame import seal_of
-from bridge.release.delta.header import NO_IMAGE, SPANS, Header, Terms, identity_of
-from bridge.release.delta.spans import Source, SpanMaker
-from bridge.release.delta.zlibs import Packing
-from bridge.release.manifest import Image
+from bridge.release.delta.header import NO_IMAGE, Header, Terms, identity_of
+from bridge.release.delta.packing import Packing
+from bridge.release.delta.spans import Source, SpanMaker, check_of
+from bridge.release.image import Image
 
 
 class WrongSteps(ValueError):
@@ -36,13 +36,13 @@ class Task:
     old: Image | None = None
     packings: tuple[Packing, ...] = ()
 
-    def header(self, needed: int, span: int, window: int, frames: int) -> Header:
+    def header(self, needed: int, frames: int) -> Header:
         """The header of a payload of `frames` frames that takes so many bytes of memory."""
         old_length = self.old.length if self.old else 0
         old = bytes.fromhex(self.old.sha256) if self.old and old_length else NO_IMAGE
         new = bytes.fromhex(self.new.sha256)
         identity = identity_of(old, new)
-        terms = Terms(old_length, self.new.length, needed, span, window, frames, identity, self.packings)
+        terms = Terms(old_length, self.new.length, needed, frames, identity, self.packings)
         return Header(terms, old, new)
 
 
@@ -65,12 +65,12 @@ class Pair:
     old: Source = NO_SOURCE
 
 
-def prove(spans: Iterable[PlainSpan], task: Task, pair: Pair, limits: Limits) -> Iterator[PlainSpan]:
+def prove(spans: Iterable[PlainSpan], task: Task, pair: Pair) -> Iterator[PlainSpan]:
     """Each span with its checksums, after it was made as a device makes it and compared with the new image.
 
     Raises: WrongSteps where both differ, or the spans end elsewhere than the new image.
     """
-    terms = task.header(0, limits.span, limits.window, 0).terms
+    terms = task.header(0, 0).terms
     prover = _Prover(SpanMaker(pair.old, terms), pair.new)
     offset = 0
     for plain in spans:
@@ -91,10 +91,10 @@ class _Prover:
             self._require_zero(span.target, offset)
             return plain
         read = self._maker.read(span)
-        made = b"".join(read) if span.is_copy else self._maker.build(span, read, plain.diff, plain.extra)
+        source_check = check_of(read)
+        made = b"".join(read) if span.is_copy else _all_of(self._maker.build(span, read, *map(_Given, plain.streams)))
         if made != self._new.pread(offset, span.target):
             raise WrongSteps(f"the steps make other bytes than the new image has at {offset} to {offset + span.target}")
-        source_check = zlib.crc32(b"".join(read))
         target_check = 0 if span.is_copy else zlib.crc32(made)
         return replace(plain, span=replace(span, source_check=source_check, target_check=target_check))
 
@@ -105,12 +105,35 @@ class _Prover:
                 raise WrongSteps(f"the steps make zero bytes where the new image has none, after byte {offset + at}")
 
 
+class _Given:
+    """A stream that is there."""
+
+    def __init__(self, data: bytes) -> None:
+        self._rest = memoryview(data)
+
+    def read(self, count: int) -> Generator[None, None, bytes]:
+        """The next `count` bytes, at once."""
+        piece, self._rest = self._rest[:count], self._rest[count:]
+        yield from ()
+        return bytes(piece)
+
+
+def _all_of(work: Generator[None, None, bytes]) -> bytes:
+    """What `work` comes to, which waits for nothing."""
+    try:
+        next(work)
+    except StopIteration as done:
+        made: bytes = done.value
+        return made
+    raise RuntimeError("a span waits for a stream that is there")
+
+
 def write_payload(output: BinaryIO, task: Task, frames: Iterable[CodedFrame]) -> Header:
     """Write the payload of `frames` to `output`, which must be seekable and empty; its header.
 
     The header comes last into its place at the front: the memory that it declares is known once all frames are.
     """
-    draft = task.header(0, SPANS.start, 0, 0)
+    draft = task.header(0, 0)
     output.write(draft.encode())
     tally = _Tally()
     for frame in frames:
@@ -129,16 +152,11 @@ class _Tally:
 
     def __init__(self) -> None:
         self.count = 0
-        self._span = SPANS.start
-        self._window = 0
-        self._streams = 0
+        self._memory = 0
 
     def take(self, frame: CodedFrame) -> None:
         self.count += 1
-        self._span = max(self._span, frame.span)
-        self._window = max(self._window, frame.window)
-        self._streams = max(self._streams, memory.streams(frame.head))
+        self._memory = max(self._memory, memory.needed(frame.head))
 
     def header(self, task: Task) -> Header:
-        needed = memory.floor(self._span, self._window) + self._streams
-        return task.header(needed, self._span, self._window, self.count)
+        return task.header(self._memory, self.count)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from bridge.delta.steps import Add, Copy, Inside, Literal, Packed, Place, Step, Stored, Zero, moved, sliced, streams_of
+from bridge.delta.holding import Holding
+from bridge.delta.steps import Add, Copy, Inside, Literal, Packed, Place, Step, Stored, Zero, moved, sliced
+from bridge.release.delta.measuring import measured
 from bridge.release.delta.operations import MAX_OPERATIONS, Kind, Operation, Span
 
 
@@ -14,13 +17,19 @@ from bridge.release.delta.operations import MAX_OPERATIONS, Kind, Operation, Spa
 class Limits:
     """Where to cut; the memory of the device follows from it (`bridge.release.delta.memory`).
 
-    Bytes: `span` made at once, `window` unpacked for one span, `frame` of diff and extra in one frame. `operations` is
-    the most in a frame. Zero bytes and copies of at least `alone` get spans of their own, which cost nothing to make;
-    zero differences of at least `gap` become copies.
+    Bytes: `span` of image made at once, `window` held for it where it unpacks or packs, `frame` of diff and extra in
+    one frame. `operations` is the most in a frame. Zero bytes and copies of at least `alone` get spans of their own,
+    which cost nothing to make; zero differences of at least `gap` become copies.
+
+    A packing that does not fit has a span for itself, and a frame: of at most `packing` bytes of image, for which
+    `packing_window` may be held. `raw` is the most that any stream has unpacked.
     """
 
     span: int = 1 << 20
     window: int = 4 << 20
+    raw: int = 8 << 20
+    packing: int = 9 << 20
+    packing_window: int = 18 << 20
     frame: int = 32 << 20
     operations: int = 1 << 16
     alone: int = 128 << 10
@@ -39,6 +48,11 @@ class PlainSpan:
     diff: bytes
     extra: bytes
 
+    @property
+    def streams(self) -> tuple[bytes, bytes]:
+        """Both of them."""
+        return self.diff, self.extra
+
 
 @dataclass(frozen=True, slots=True)
 class PlainFrame:
@@ -50,18 +64,28 @@ class PlainFrame:
 
 
 def cut_frames(spans: Iterable[PlainSpan], limits: Limits) -> Iterator[PlainFrame]:
-    """Frames of as many `spans` as the limits allow."""
+    """Frames of as many `spans` as the limits allow; a span that has limits of its own has a frame of its own."""
     group: list[PlainSpan] = []
     size = operations = 0
     for span in spans:
         more, steps = span.span.diff + span.span.extra, len(span.span.operations)
-        if group and (size + more > limits.frame or operations + steps > limits.operations):
+        is_large = _is_large(span.span, limits)
+        if group and (size + more > limits.frame or operations + steps > limits.operations or is_large):
             yield _frame(group)
             group, size, operations = [], 0, 0
         group.append(span)
         size, operations = size + more, operations + steps
+        if is_large:
+            yield _frame(group)
+            group, size, operations = [], 0, 0
     if group:
         yield _frame(group)
+
+
+def _is_large(span: Span, limits: Limits) -> bool:
+    if span.is_zero:
+        return False
+    return max(span.target, span.raw) > limits.span or span.held > limits.window
 
 
 def _frame(group: list[PlainSpan]) -> PlainFrame:
@@ -97,15 +121,15 @@ class _Cutter:
     def __init__(self, limits: Limits, old_length: int) -> None:
         self._limits = limits
         self._old_length = old_length
-        self._runs = re.compile(rb"\0{%d,}" % limits.gap)
         self._clear()
 
     def _clear(self) -> None:
         self._steps: list[tuple[Operation, Place | None]] = []
         self._diff: list[bytes] = []
         self._extra: list[bytes] = []
-        self._streams: set[Stored] = set()
-        self._made = self._target = 0
+        self._holding = Holding()
+        self._has_packed = False
+        self._target = 0
 
     def add(self, step: Step | Packed) -> Iterator[PlainSpan]:
         """Take `step`; the spans that became full."""
@@ -115,67 +139,71 @@ class _Cutter:
             case Zero(length) if length >= self._limits.alone:
                 yield from self.cut()
                 self._put(step)
+                self._target += length
                 yield from self.cut()
             case Copy(length, int()) if length >= self._limits.alone:
                 yield from self.cut()
                 yield from self._add_pieces(step)
                 yield from self.cut()
             case _:
-                for part in self._without_runs(step):
+                for part in without_runs(step, self._limits.gap):
                     yield from self._add_pieces(part)
-
-    def _without_runs(self, step: Step) -> Iterator[Step]:
-        """An ADD with its long runs of zero differences as copies."""
-        if not isinstance(step, Add):
-            yield step
-            return
-        at = 0
-        for run in self._runs.finditer(step.diff):
-            if run.start() > at:
-                yield Add(step.diff[at : run.start()], moved(step.source, at))
-            yield Copy(len(run[0]), moved(step.source, run.start()))
-            at = run.end()
-        if at < step.length:
-            yield Add(step.diff[at:], moved(step.source, at))
 
     def _add_pieces(self, step: Step) -> Iterator[PlainSpan]:
         at = 0
         while at < step.length:
-            yield from self._make_room(step)
-            count = min(step.length - at, self._limits.span - max(self._made, self._target))
-            self._put(sliced(step, at, at + count))
-            at += count
-
-    def _make_room(self, *steps: Step, made: int = 1, target: int = 1) -> Iterator[PlainSpan]:
-        if self._is_full_for(*steps, made=made, target=target):
-            yield from self.cut()
-        if self._is_full_for(*steps, made=made, target=target):
-            raise ValueError(f"packing {made} bytes to {target} needs a larger span or window than {self._limits}")
-
-    def _is_full_for(self, *steps: Step, made: int, target: int) -> bool:
-        streams = self._streams | streams_of(steps)
-        window = max(sum(item.raw for item in streams), sum(item.length for item in streams))
-        size = max(self._made + made, self._target + target)
-        operations = len(self._steps) + len(steps) + len(streams) + 1
-        limits = self._limits
-        return size > limits.span or window > limits.window or operations > MAX_OPERATIONS
+            room = self._limits.span - self._target
+            count = min(step.length - at, room) if room > 0 else step.length - at
+            piece = sliced(step, at, at + min(count, self._limits.span))
+            yield from self._make_room((piece,), piece.length)
+            self._put(piece)
+            self._target += piece.length
+            at += piece.length
 
     def _add_packed(self, step: Packed) -> Iterator[PlainSpan]:
-        parts = [piece for part in step.parts for piece in self._without_runs(part)]
+        parts = [piece for part in step.parts for piece in without_runs(part, self._limits.gap)]
         made = sum(part.length for part in parts)
         if not made or not step.length:
             raise ValueError(f"packing {made} bytes to {step.length} is nothing that a span can do")
-        yield from self._make_room(*parts, made=made, target=step.length)
+        yield from self._make_room(parts, step.length, made)
+        is_alone = not self._fits(parts, step.length, made)
         self._steps.append((Operation(Kind.DEFLATE, step.length, 0, made, step.packing), None))
-        target = self._target + step.length
         for part in parts:
             self._put(part)
-        self._target = target
+        self._target += step.length
+        self._has_packed = True
+        if is_alone:
+            yield from self.cut()
+
+    def _make_room(self, steps: Sequence[Step], target: int, made: int = 0) -> Iterator[PlainSpan]:
+        if not self._fits(steps, target, made):
+            yield from self.cut()
+            self._require(steps, target, made)
+
+    def _fits(self, steps: Sequence[Step], target: int, made: int = 0) -> bool:
+        """Whether the span also has room for `steps`."""
+        limits = self._limits
+        return self._fits_within(limits.span, limits.window, steps, target, made) and made <= limits.span
+
+    def _require(self, steps: Sequence[Step], target: int, made: int = 0) -> None:
+        """Raises: ValueError where not even a span for themselves would do."""
+        limits = self._limits
+        size = limits.packing if made else limits.span
+        if made > limits.raw or not self._fits_within(size, limits.packing_window, steps, target, made):
+            raise ValueError(f"packing {made} bytes to {target} needs a larger span or window than {limits}")
+
+    def _fits_within(self, span: int, window: int, steps: Sequence[Step], target: int, made: int) -> bool:
+        if self._target + target > span:
+            return False
+        holding = self._holding.copy()
+        holding.add(steps)
+        streams = holding.streams
+        packs = bool(made or self._has_packed or streams)
+        fits = not packs or (holding.size <= window and all(item.raw <= self._limits.raw for item in streams))
+        return fits and len(self._steps) + len(steps) + len(streams) < MAX_OPERATIONS
 
     def _put(self, step: Step) -> None:
-        self._streams |= streams_of((step,))
-        self._made += step.length
-        self._target += step.length
+        self._holding.add((step,))
         match step:
             case Zero(length):
                 self._steps.append((Operation(Kind.ZERO, length), None))
@@ -192,20 +220,39 @@ class _Cutter:
         """The span as far as it is filled, if it is."""
         if self._steps:
             diff, extra = b"".join(self._diff), b"".join(self._extra)
-            window = sum(item.raw for item in self._streams)
-            span = Span(self._resolved(), self._target, self._made, len(diff), len(extra), window)
-            yield PlainSpan(span, diff, extra)
+            yield PlainSpan(measured(self._resolved(), self._old_length), diff, extra)
             self._clear()
 
     def _resolved(self) -> tuple[Operation, ...]:
-        """The operations that unpack, in the order of the old image, then the others with their sources."""
-        bases, at = {}, self._old_length
-        streams = sorted(self._streams, key=lambda item: (item.offset, item.length, item.raw, item.packing))
+        """The operations that unpack, then the others with their sources. Those of which most is kept come last: what
+        unpacking takes for itself then comes together with the least."""
+        bases, at, kept = {}, self._old_length, self._holding.kept
+        streams = sorted(kept, key=lambda item: (kept[item], item.offset, item.length, item.raw, item.packing))
         for item in streams:
             bases[item] = at
             at += item.raw
         unpacking = (Operation(Kind.INFLATE, item.raw, item.offset, item.length, item.packing) for item in streams)
         return (*unpacking, *(_placed(operation, source, bases) for operation, source in self._steps))
+
+
+def without_runs(step: Step, gap: int) -> Iterator[Step]:
+    """An ADD with its zero differences of at least `gap` bytes as copies; other steps as they are."""
+    if not isinstance(step, Add):
+        yield step
+        return
+    at = 0
+    for run in _runs(gap).finditer(step.diff):
+        if run.start() > at:
+            yield Add(step.diff[at : run.start()], moved(step.source, at))
+        yield Copy(len(run[0]), moved(step.source, run.start()))
+        at = run.end()
+    if at < step.length:
+        yield Add(step.diff[at:], moved(step.source, at))
+
+
+@cache
+def _runs(gap: int) -> re.Pattern[bytes]:
+    return re.compile(rb"\0{%d,}" % gap)
 
 
 def _placed(operation: Operation, source: Place | None, bases: dict[Stored, int]) -> Operation:

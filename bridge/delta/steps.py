@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A zlib stream in the old image: `length` bytes at `offset`, `raw` unpacked; `packing` tells its wrapping."""
+    """A packed stream in an image: `length` bytes at `offset`, `raw` unpacked; `packing` is the index of its way."""
 
     offset: int
     length: int
@@ -102,12 +102,6 @@ def _turns(data: bytes, at: int) -> bool:
 
 def _is_zero(data: bytes, at: int) -> bool:
     return data.startswith(ZERO_BLOCK, at) or not any(data[at : at + BLOCK_BYTES])
-
-
-def streams_of(steps: Iterable[Step]) -> set[Stored]:
-    """The streams of the old image that `steps` read from."""
-    sources = (step.source for step in steps if isinstance(step, Copy | Add))
-    return {source.stream for source in sources if isinstance(source, Inside)}
 
 
 def moved(source: Place, count: int) -> Place:

@@ -139,7 +139,7 @@ def play(folder: Path, clouds: Sequence[SimulatedCloud], images: Images, count: 
         devices=count,
         image=images.kind,
         image_bytes=images.new.stat().st_size,
-        artifact_bytes=sum(path.stat().st_size for path in release.iterdir() if path.suffix == ".zst"),
+        artifact_bytes=sum(path.stat().st_size for path in release.iterdir() if path.suffix == ".full"),
         seconds=time.monotonic() - began,
         acts=acts,
     )

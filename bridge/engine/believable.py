@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from bridge.fleet import FleetError, HealthCount
+from bridge.fleet import FleetError, HealthCount, Savings
 from bridge.tally import Tally
 
 MOST = 10**9
@@ -25,6 +25,13 @@ def healthy(fleet: str, count: HealthCount) -> HealthCount:
         if not 0 <= bad <= all_ <= MOST:
             raise _absurd(fleet, f"{bad} of {all_} devices are unhealthy")
     return count
+
+
+def plausible(fleet: str, savings: Savings) -> Savings:
+    """`savings` as they are. Raises: FleetError where devices or bytes are fewer than none, or devices above `MOST`."""
+    if not 0 <= savings.devices <= MOST or savings.saved < 0 or (savings.saved and not savings.devices):
+        raise _absurd(fleet, f"{savings.devices} devices saved {savings.saved} bytes")
+    return savings
 
 
 def _absurd(fleet: str, what: str) -> FleetError:

@@ -28,6 +28,7 @@ from bridge.engine.observing import Observed, Observer, OpenFleet, reachable
 from bridge.engine.orders import begin, tell
 from bridge.engine.progress import Progress, State
 from bridge.engine.record import Material, Parcel, Record
+from bridge.engine.savings import saved_facts, with_savings
 from bridge.engine.stage_orders import check_orders
 from bridge.engine.storage import Hold, Outdated, Storage
 from bridge.errors import RolloutBusy, UsageError
@@ -217,6 +218,8 @@ class Controller:
             decision = decide(record.plan, observed.record.progress, observed.sight, now)
         if decision.act is Act.PUBLISHED:
             return self._publish(record, decision, hold)
+        if decision.act is Act.COMPLETED:
+            decision = replace(decision, progress=with_savings(record, decision.progress, self._fleet))
         return self._act(self._save(observed.record, decision, now), decision, observed, hold)
 
     def _observe(self, record: Record, now: datetime, *, whole: bool = False) -> Observed:
@@ -258,7 +261,8 @@ class Controller:
         if decision.act is Act.HELD and decision.progress.waiting == record.progress.waiting:
             return self._store.save(decided)
         reason = f"{decision.wait}: {why}" if decision.act is Act.HELD else why
-        return self._store.save(decided, [self._entry(record, decision.act, reason, facts(decision.evidence))])
+        found = (*facts(decision.evidence), *saved_facts(decision.progress.saved))
+        return self._store.save(decided, [self._entry(record, decision.act, reason, found)])
 
     def _act(self, record: Record, decision: Decision | None, observed: Observed, hold: Hold) -> Pass:
         def require() -> None:

@@ -138,7 +138,7 @@ class Observer:
     def _resets(self, plan: Plan, progress: Progress) -> int | None:
         if plan.rollout.gates_of(progress.stage).watchdog_resets is None:
             return None
-        found = [self._count_resets(name, keys) for name, keys in _keys(plan, progress)]
+        found = [self._count_resets(name, keys) for name, keys in forward_keys(plan, progress)]
         return None if any(count is None for count in found) else sum(count or 0 for count in found)
 
     def _count_resets(self, name: str, keys: tuple[str, ...]) -> int | None:
@@ -148,7 +148,7 @@ class Observer:
         """A gate of which one fleet could not be read is not read at all: half a figure judges nobody."""
         found: dict[str, Mapping[str, HealthCount]] = {}
         for gate in plan.rollout.gates_of(progress.stage).health:
-            asked = [(name, keys) for name, keys in _keys(plan, progress) if name in gate.queries]
+            asked = [(name, keys) for name, keys in forward_keys(plan, progress) if name in gate.queries]
             counts = {name: self._count_health(name, keys, gate.queries[name]) for name, keys in asked}
             read = {name: count for name, count in counts.items() if count is not None}
             if asked and len(read) == len(asked):
@@ -216,7 +216,7 @@ def _newest(order: Order, tally: Tally | None) -> Tally | None:
     return replace(order.tally, open=False, running=0, waiting=left, cancelled=left > 0)
 
 
-def _keys(plan: Plan, progress: Progress) -> list[tuple[str, tuple[str, ...]]]:
+def forward_keys(plan: Plan, progress: Progress) -> list[tuple[str, tuple[str, ...]]]:
     """For each fleet with orders the keys of those towards the new release."""
     keys: dict[str, list[str]] = {}
     for place, number, order in progress.each():

@@ -102,6 +102,31 @@ class Breach(msgspec.Struct, frozen=True):
     reason: str
 
 
+class FleetSavings(msgspec.Struct, frozen=True):
+    """What deltas saved in one fleet: `saved` bytes, by `devices` that took one. `problem` says why it cannot tell."""
+
+    fleet: str
+    devices: int = 0
+    saved: int = 0
+    problem: str = ""
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """What deltas saved the devices of a rollout, fleet by fleet."""
+
+    fleets: tuple[FleetSavings, ...]
+
+    @property
+    def devices(self) -> int:
+        """Devices that took a delta, in the fleets that can tell."""
+        return sum(each.devices for each in self.fleets)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that they did not have to fetch."""
+        return sum(each.saved for each in self.fleets)
+
+
 class Progress(msgspec.Struct, frozen=True):
     """All that changes about a rollout from pass to pass.
 
@@ -112,7 +137,8 @@ class Progress(msgspec.Struct, frozen=True):
     the last time at `looked`, when `looked_installed` devices had the release. `retry_since` is when devices were
     first seen to wait for another try, `unknown_since` when a fleet was first beyond reach, None while all answer;
     `unknown_passes` in a row could not measure. `waiting` names the kind of waiting that the last pass found: one of
-    `bridge.engine.decide.Wait`, "" when it did not wait.
+    `bridge.engine.decide.Wait`, "" when it did not wait. `saved` is what deltas had saved when the rollout ended by
+    itself, None before, or where the release has none.
     """
 
     state: State = State.PLANNED
@@ -131,6 +157,7 @@ class Progress(msgspec.Struct, frozen=True):
     unknown_since: datetime | None = None
     unknown_passes: int = 0
     waiting: str = ""
+    saved: Saved | None = None
 
     def at(self, place: Place) -> tuple[Order, ...]:
         """The orders of `place`, oldest first; none before it begins."""

@@ -16,9 +16,10 @@ import msgspec
 from bridge.engine.breaches import RESETS
 from bridge.engine.evidence import FALLBACKS, FORWARD, PlaceCounts, count, weigh
 from bridge.engine.observing import Observer, OpenFleet, reachable
-from bridge.engine.progress import Breach, OrderKind, Progress, State
+from bridge.engine.progress import Breach, FleetSavings, OrderKind, Progress, Saved, State
 from bridge.engine.proof import stage_counts
 from bridge.engine.record import Record
+from bridge.engine.savings import ask_saved, fullest
 from bridge.engine.stage_orders import key_of
 from bridge.fleet import DeviceReport, Fleet, FleetError
 from bridge.gates import failure_rate
@@ -92,11 +93,20 @@ class GateStatus(msgspec.Struct, frozen=True):
     reading: str
 
 
+class SavingsStatus(msgspec.Struct, frozen=True):
+    """What deltas saved: `saved` bytes that `devices` did not have to fetch, in all `fleets` that can tell."""
+
+    devices: int
+    saved: int
+    fleets: tuple[FleetSavings, ...]
+
+
 class RolloutStatus(msgspec.Struct, frozen=True):
     """All of a rollout. `schema` rises when a field changes its meaning or goes away.
 
     `stage`, the newest begun, counts from 1; it began at `since`, None before the first, and was found proven at
-    `proven`. `waiting` names what it waits for, "" when it moves; `breach` is what broke it.
+    `proven`. `waiting` names what it waits for, "" when it moves; `breach` is what broke it. `savings` are None where
+    the release has no delta, or nobody was asked.
     """
 
     name: str
@@ -116,6 +126,7 @@ class RolloutStatus(msgspec.Struct, frozen=True):
     created: datetime
     updated: datetime
     failures: tuple[FailedDevice, ...]
+    savings: SavingsStatus | None = None
     schema: int = 2
 
 
@@ -126,7 +137,9 @@ def look(record: Record, fleets: OpenFleet, most: int = MOST_FAILURES) -> Rollou
     """
     fleets = reachable(fleets)
     observer = Observer(fleets)
-    seen = replace(record, progress=observer.count(record, record.updated))
+    counted = observer.count(record, record.updated)
+    saved = fullest(counted.saved, ask_saved(replace(record, progress=counted), fleets))
+    seen = replace(record, progress=msgspec.structs.replace(counted, saved=saved))
     failures = tuple(islice(_failures(seen, fleets, observer.unseen), most))
     return describe(seen, observer.unseen, failures)
 
@@ -155,7 +168,12 @@ def describe(
         created=record.created,
         updated=record.updated,
         failures=failures,
+        savings=_savings(progress.saved),
     )
+
+
+def _savings(saved: Saved | None) -> SavingsStatus | None:
+    return None if saved is None else SavingsStatus(saved.devices, saved.bytes, saved.fleets)
 
 
 def share_of(wish: Stage) -> str:

@@ -7,13 +7,24 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.fleet import Adopted, Census, Device, DeviceReport, FleetError, HealthCount, LimitError, Sent, StageOrder
+from bridge.fleet import (
+    Adopted,
+    Census,
+    Device,
+    DeviceReport,
+    FleetError,
+    HealthCount,
+    LimitError,
+    Savings,
+    Sent,
+    StageOrder,
+)
 from bridge.planning.planned import Facts
 from bridge.rehearsal.columns import Columns, Fate, Rows
 from bridge.rehearsal.order import RehearsedOrder
 from bridge.release.bucket import Buckets
 from bridge.release.errors import FailureCode
-from bridge.release.manifest import Artifact
+from bridge.release.manifest import Artifact, Release
 from bridge.release.report import Outcome
 from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
@@ -114,6 +125,10 @@ class RehearsedFleet:
         """None happen."""
         self.calls += len(keys)
         return 0
+
+    def saved(self, keys: Sequence[str], release: Release) -> Savings:  # noqa: ARG002 - the port's parameter
+        """Raises: LimitError: which artifact a device would take is not rehearsed."""
+        raise LimitError(f"fleet {self._name}: a rehearsal cannot tell what deltas of {len(keys)} orders would save")
 
     def adopt(self, native: str) -> Adopted:
         """Raises: FleetError: there is nothing that others made."""

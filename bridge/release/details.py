@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bridge.release.errors import FailureCode
+from bridge.release.image import MAX_IMAGE_BYTES
 from bridge.release.report import MAX_DETAIL, Outcome, Phase, Progress, Report
 
 MAX_DETAIL_PAIRS = 10
 MAX_DETAIL_KEY = 128
 MAX_DETAIL_VALUE = 1024
 """The narrower of both clouds' bounds (AWS IoT Jobs: statusDetails)."""
+MAX_FALLBACKS = 2**31 - 1
+MAX_SAVED = MAX_IMAGE_BYTES
+"""Bytes that one device can have saved: no artifact is longer. Exact in JSON, and in a twin (integers below 2**52)."""
 
 
 def progress_details(progress: Progress) -> dict[str, str]:
@@ -30,6 +34,8 @@ def report_details(report: Report) -> dict[str, str]:
         "slot": report.slot,
         "version": report.version,
         "fallbacks": str(report.fallbacks),
+        "artifact": report.artifact,
+        "saved": str(max(0, min(report.saved, MAX_SAVED)) or ""),
     }
     return {key: one_line(value, MAX_DETAIL_VALUE) for key, value in pairs.items() if value}
 
@@ -57,12 +63,13 @@ def _parse_report(details: Mapping[str, str]) -> Report:
         one_line(details.get("version", ""), MAX_DETAIL_KEY),
         code,
         one_line(details.get("detail", ""), MAX_DETAIL),
-        _bounded(details.get("fallbacks", "0"), 2**31 - 1),
+        _bounded(details.get("fallbacks", "0"), MAX_FALLBACKS),
+        one_line(details.get("artifact", ""), MAX_DETAIL_KEY),
+        _bounded(details.get("saved", "0"), MAX_SAVED),
     )
 
 
 def _bounded(text: str, most: int) -> int:
-    number = int(text[:12])
-    if not 0 <= number <= most:
-        raise ValueError(f"{number} is outside 0 to {most}")
-    return number
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most))) or int(text) > most:
+        raise ValueError(f"{text[:40]!r} is no whole number from 0 to {most}")
+    return int(text)

@@ -38,6 +38,7 @@ class FailureCode(IntEnum):
     # 2xx: getting it. Transient: another try may do.
     DOWNLOAD = 200
     LINK_REFUSED = 201
+    METERED = 202
     # 3xx: the board.
     SLOT_WRITE = 300
     SLOT_MISMATCH = 301

@@ -16,14 +16,14 @@ from packaging.version import InvalidVersion, Version
 from tuf.api.metadata import TargetFile, Targets
 
 from bridge.release.errors import MalformedRelease
+from bridge.release.image import Image, Length, Sha256
 
 MAX_RELEASE_BYTES = 16 * 1024
 """A whole `release.json`; a job document of AWS IoT (32768 bytes) must carry it as base64 beside the roots."""
 MAX_ARTIFACTS = 16
 MAX_SIGNATURES = 16
-MAX_IMAGE_BYTES = 1 << 40
-MAX_WINDOW_LOG = 23
-"""log2 of the largest zstd window that a device accepts: 8 MiB."""
+MAX_MEMORY = 2**32 - 1
+"""Bytes that applying an artifact may declare to take, as its header does (docs/payload-format.md)."""
 SPEC = 1
 """Version of this format; a device refuses a higher one."""
 
@@ -33,8 +33,6 @@ PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=PRINTABLE)]
 Note = Annotated[str, msgspec.Meta(max_length=512, pattern=PRINTABLE)]
 ArtifactName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Length = Annotated[int, msgspec.Meta(ge=0, le=MAX_IMAGE_BYTES)]
 Sequence = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
@@ -48,7 +46,8 @@ class Kind(StrEnum):
 class Codec(StrEnum):
     """How an artifact's bytes become image bytes."""
 
-    ZSTD = "zstd"
+    PAYLOAD = "payload"
+    """As docs/payload-format.md has it, full images and deltas alike."""
 
 
 class Versions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,25 +75,28 @@ class Compatibility(msgspec.Struct, frozen=True):
     from_version: Versions = Versions()
 
 
-class Image(msgspec.Struct, frozen=True):
-    """The bytes that end up in a slot: length in bytes and sha256 in lower-case hex."""
-
-    length: Length
-    sha256: Sha256
-
-
 class Artifact(msgspec.Struct, frozen=True):
-    """One file that a device may fetch: its own length and sha256, and the image that it decodes to."""
+    """One file that a device may fetch: its own length and sha256, and the image that it decodes to.
+
+    `source` is the image that a delta starts from, None for a full artifact; `memory` the bytes that applying it takes,
+    0 where only the payload's own header tells.
+    """
 
     name: ArtifactName
     length: Length
     sha256: Sha256
     image: Image
-    codec: Codec = Codec.ZSTD
+    codec: Codec = Codec.PAYLOAD
+    source: Image | None = None
+    memory: Annotated[int, msgspec.Meta(ge=0, le=MAX_MEMORY)] = 0
 
 
 class Release(msgspec.Struct, frozen=True):
-    """A release as signed. `floor` is the least sequence that a device accepts once it has committed this one."""
+    """A release as signed. `floor` is the least sequence that a device accepts once it has committed this one.
+
+    All artifacts make one image: exactly one is full, as a device whose slot was modified has no other way, and at most
+    one starts from each image. `full_over_metered` says whether a device may fetch the full one over a metered link.
+    """
 
     name: Text
     version: Text
@@ -108,6 +110,12 @@ class Release(msgspec.Struct, frozen=True):
     support_until: date | None = None
     health: Annotated[tuple[Text, ...], msgspec.Meta(max_length=16)] = ()
     """Names of health checks of the device that must pass; empty means all that the device has."""
+    full_over_metered: bool = True
+
+    @property
+    def full(self) -> Artifact:
+        """The full artifact. Raises: MalformedRelease when there is not exactly one."""
+        return _sole_full(self)
 
 
 class _Custom(msgspec.Struct, frozen=True):
@@ -122,13 +130,16 @@ class _Custom(msgspec.Struct, frozen=True):
     advisory: Note = ""
     support_until: date | None = None
     health: Annotated[tuple[Text, ...], msgspec.Meta(max_length=16)] = ()
+    full_over_metered: bool = True
 
 
 class _ArtifactCustom(msgspec.Struct, frozen=True):
     """`custom` of one target."""
 
     image: Image
-    codec: Codec = Codec.ZSTD
+    codec: Codec = Codec.PAYLOAD
+    source: Image | None = None
+    memory: Annotated[int, msgspec.Meta(ge=0, le=MAX_MEMORY)] = 0
 
 
 def parse_version(text: str) -> Version:
@@ -141,7 +152,7 @@ def parse_version(text: str) -> Version:
 
 def require_valid(release: Release) -> None:
     """Whether every field of `release` is within its limit. Raises: MalformedRelease, naming the field."""
-    _check_versions(_convert(msgspec.to_builtins(release), Release, "release"))
+    _check(_convert(msgspec.to_builtins(release), Release, "release"))
 
 
 def render(release: Release) -> Targets:
@@ -166,7 +177,7 @@ def parse(targets: Targets) -> Release:
     if custom.spec > SPEC:
         raise MalformedRelease(f"custom.spec is {custom.spec}, this program reads up to {SPEC}: update otabridge first")
     release = _assemble(targets, custom)
-    _check_versions(release)
+    _check(release)
     return release
 
 
@@ -176,7 +187,7 @@ def _custom_of(release: Release) -> _Custom:
 
 
 def _render_artifact(artifact: Artifact) -> TargetFile:
-    custom = msgspec.to_builtins(_ArtifactCustom(artifact.image, artifact.codec))
+    custom = msgspec.to_builtins(_ArtifactCustom(artifact.image, artifact.codec, artifact.source, artifact.memory))
     return TargetFile(
         artifact.length,
         {"sha256": artifact.sha256},
@@ -201,8 +212,43 @@ def _parse_artifact(target: TargetFile) -> Artifact:
         "sha256": target.hashes.get("sha256"),
         "image": msgspec.to_builtins(custom.image),
         "codec": custom.codec,
+        "source": None if custom.source is None else msgspec.to_builtins(custom.source),
+        "memory": custom.memory,
     }
     return _convert(document, Artifact, where)
+
+
+def _check(release: Release) -> None:
+    _check_versions(release)
+    _sole_full(release)
+    for artifact in release.artifacts:
+        _check_artifact(artifact, release)
+
+
+def _sole_full(release: Release) -> Artifact:
+    full = [artifact for artifact in release.artifacts if artifact.source is None]
+    if not full:
+        raise MalformedRelease(
+            "artifacts: all are deltas; one must be full, for devices that hold none of the images they start from"
+        )
+    if len(full) > 1:
+        raise MalformedRelease(f"artifacts {full[0].name} and {full[1].name} are both full: one is enough")
+    return full[0]
+
+
+def _check_artifact(artifact: Artifact, release: Release) -> None:
+    first = release.artifacts[0]
+    if artifact.image != first.image:
+        raise MalformedRelease(f"artifacts {first.name} and {artifact.name} make different images: a release is one")
+    if artifact.source is None:
+        return
+    if not artifact.source.length:
+        raise MalformedRelease(f"artifact {artifact.name} starts from an image without bytes")
+    if artifact.source.sha256 == artifact.image.sha256:
+        raise MalformedRelease(f"artifact {artifact.name} starts from the image that it makes")
+    same = [each.name for each in release.artifacts if each.source and each.source.sha256 == artifact.source.sha256]
+    if len(same) > 1:
+        raise MalformedRelease(f"artifacts {same[0]} and {same[1]} start from the same image: one is enough")
 
 
 def _check_versions(release: Release) -> None:

@@ -48,7 +48,8 @@ class Report:
 
     `slot` is the slot that runs, `version` the release version in it ("" when unknown); `code` is None exactly when
     the outcome is INSTALLED; `detail` is for people, at most `MAX_DETAIL` characters; `fallbacks` counts
-    every fallback in this device's life.
+    every fallback in this device's life. `artifact` is the name of the artifact taken ("" when none was), `saved` the
+    bytes that did not have to be fetched: those of the release's full artifact beyond those of the one taken.
     """
 
     outcome: Outcome
@@ -57,6 +58,8 @@ class Report:
     code: FailureCode | None = None
     detail: str = ""
     fallbacks: int = 0
+    artifact: str = ""
+    saved: int = 0
 
     def __post_init__(self) -> None:
         if (self.code is None) != (self.outcome is Outcome.INSTALLED):

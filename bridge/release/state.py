@@ -7,14 +7,17 @@ buckets, with one query.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 
 from bridge.release.bucket import bucket
-from bridge.release.details import one_line
+from bridge.release.details import MAX_SAVED, one_line
 
 MAX_TEXT = 128
 """Characters of each text; neither cloud indexes longer ones as a whole."""
 MAX_COUNT = 2**31 - 1
 """The most that a number says; what counts further stays there."""
+MOST = MappingProxyType({"saved": MAX_SAVED})
+"""Numbers with a bound of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,9 @@ class DeviceState:
     the agent ever ran); they differ during a trial. `boots` counts the boots of the release that runs, its first
     included; of what ran before the first release, those since the agent first counted. `fallbacks` counts over the
     device's life, `watchdog_resets` the boots of the release that runs which a watchdog ended. `agent` is the version
-    of the agent, `outcome` the word of the last end ("" none yet); see `bridge.release.report.Outcome`.
+    of the agent, `outcome` the word of the last end ("" none yet); see `bridge.release.report.Outcome`. `saved` is the
+    bytes that a delta saved when the release that runs was installed: the length of its full artifact less that of the
+    artifact taken, 0 where it was the full one or none, at most `MAX_SAVED`.
     """
 
     model: str
@@ -39,17 +44,18 @@ class DeviceState:
     watchdog_resets: int
     agent: str
     outcome: str
+    saved: int = 0
 
 
 def render(state: DeviceState, device: str) -> dict[str, int | str]:
     """The fields of `state`, and `bucket`, of the device that its cloud knows as `device`, within their bounds.
 
-    Texts are one line of at most `MAX_TEXT` characters, numbers lie within 0..`MAX_COUNT`. There is every field each
-    time: what a cloud merges replaces all that was said before.
+    Texts are one line of at most `MAX_TEXT` characters, numbers lie within 0..`MAX_COUNT`, or `MAX_SAVED`. There is
+    every field each time: what a cloud merges replaces all that was said before.
     """
     fields = {"bucket": bucket(device), **asdict(state)}
-    return {name: _bounded(value) for name, value in fields.items()}
+    return {name: _bounded(value, MOST.get(name, MAX_COUNT)) for name, value in fields.items()}
 
 
-def _bounded(value: int | str) -> int | str:
-    return one_line(value, MAX_TEXT) if isinstance(value, str) else max(0, min(value, MAX_COUNT))
+def _bounded(value: int | str, most: int) -> int | str:
+    return one_line(value, MAX_TEXT) if isinstance(value, str) else max(0, min(value, most))

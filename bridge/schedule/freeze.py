@@ -101,10 +101,18 @@ def _without_zones(text: str) -> str:
 
 def _require_known_zone(line: str) -> None:
     named = _ZONE.match(line)
-    if named and tzp.timezone(named[1]) is None:
+    if named and not _is_zone(named[1]):
         raise ValueError(
             f"{line[:80]!r}: time zone {named[1]!r} is not known; export the calendar with IANA zones or in UTC"
         )
+
+
+def _is_zone(name: str) -> bool:
+    """Whether `name` is a time zone; for zoneinfo a folder of them, such as Europe, is an error of the system."""
+    try:
+        return tzp.timezone(name) is not None
+    except OSError:
+        return False
 
 
 def _parse(text: str) -> Sequence[Component]:

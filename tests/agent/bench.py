@@ -19,7 +19,7 @@ from bridge.release.report import Progress, Report
 from bridge.release.state import DeviceState
 from tests.releases import HARDWARE, MODEL, Package, ReleaseKit
 
-ARTIFACT = "rootfs.img.zst"
+ARTIFACT = "rootfs.full"
 OLD = b"old image" * 1000
 NEW = random.Random(3).randbytes(300_000)
 FAR = datetime(2099, 1, 1, tzinfo=UTC)

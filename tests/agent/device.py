@@ -13,21 +13,24 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
+import msgspec
+
 from agent.bootloaders.file import FileBootLoader, boot, create, image_path
 from agent.channel import Offer, OfferWithdrawn
 from agent.context import Limits
 from agent.disk import SystemDisk
 from agent.engine import Engine
+from agent.installation import in_turn
 from agent.journal import Journal
 from agent.ports import Concluded, Identity, Idle, Ports, Rebooting, Step, Suspended
 from agent.record import Record
 from agent.slots import Slot
 from bridge.release.errors import ChannelError
 from bridge.release.manifest import Artifact
-from bridge.release.report import Progress, Report
+from bridge.release.report import Outcome, Progress, Report
 from bridge.release.state import DeviceState
 from tests.agent.power import SimulatedKernel
-from tests.releases import HARDWARE, MODEL, NOW, Package, ReleaseKit
+from tests.releases import FULL_NAME, HARDWARE, MODEL, NOW, Package, ReleaseKit, sha256
 
 FOLDER = Path("/board")
 JOURNAL = Path("/state/journal")
@@ -54,9 +57,48 @@ def image(seed: int, length: int = IMAGE_BYTES) -> bytes:
 
 
 @cache
+def revised(seed: int, source: int) -> bytes:
+    """Image `source` with changes of its own: some bytes, blocks that moved, zeros where there were none, a new end."""
+    changed, chance = bytearray(image(source)), Random(seed)
+    for at in range(0, IMAGE_BYTES - 16_000, 24_000):
+        changed[at : at + 3_000] = chance.randbytes(3_000)
+    changed[16_384:28_672] = bytes(12_288)
+    changed[-6_000:] = chance.randbytes(6_000)
+    return bytes(changed)
+
+
+@cache
 def package(sequence: int, **changes) -> Package:
     """Release `sequence`.0.0 with its own image, signed by the owner."""
     return kit().package(image(sequence), version=f"{sequence}.0.0", sequence=sequence, **changes)
+
+
+@cache
+def delta_package(sequence: int, source: int, **changes) -> Package:
+    """Release `sequence`.0.0 of an image much like image `source`, whole and as a delta from that one."""
+    new, old = revised(sequence, source), image(source)
+    return kit().package(new, sources=(old,), version=f"{sequence}.0.0", sequence=sequence, **changes)
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    """`data` with one bit at `at` the other way."""
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def damaged(packed: Package) -> Package:
+    """`packed` as its owner signed it, with a delta that turns out to be damaged near its end."""
+    data = flipped(packed.files[packed.delta.name], packed.delta.length - 300)
+    made = [
+        (packed.artifact, packed.files[FULL_NAME]),
+        (msgspec.structs.replace(packed.delta, sha256=sha256(data)), data),
+    ]
+    release = packed.release
+    return kit().bundle(packed.image, made, version=release.version, sequence=release.sequence)
+
+
+def installed(slot: str, version: str, **fields) -> Report:
+    """The report of a release that came whole."""
+    return Report(Outcome.INSTALLED, slot, version, **{"artifact": FULL_NAME, **fields})
 
 
 @dataclass
@@ -111,7 +153,8 @@ class SimulatedCloud:
 
 @dataclass
 class SimulatedLink:
-    """agent.ports.Download: serves `files`; raises `faults` one by one, each after `fault_after` bytes of a stream.
+    """agent.ports.Download: serves `files`; raises `faults` one by one, each after `fault_after` bytes of a stream, of
+    the artifacts in `fault_names` (empty: any). `names` and `offsets` tell of the streams asked for.
 
     With `urls_expire`, each stream asks once for fresh URLs on its way.
     """
@@ -119,7 +162,10 @@ class SimulatedLink:
     files: dict[str, bytes] = field(default_factory=dict)
     faults: list[Exception] = field(default_factory=list)
     fault_after: int = 25_000
+    chunk_bytes: int = CHUNK_BYTES
+    fault_names: set[str] = field(default_factory=set)
     urls_expire: bool = False
+    names: list[str] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     served: int = 0
 
@@ -131,14 +177,16 @@ class SimulatedLink:
         renew: Callable[[], Offer],
     ) -> Iterator[bytes]:
         """See Download."""
+        self.names.append(artifact.name)
         self.offsets.append(offset)
+        faults = self.faults if artifact.name in (self.fault_names or {artifact.name}) else []
         data = self.files[artifact.sha256]
-        for start in range(offset, len(data), CHUNK_BYTES):
-            if self.faults and start - offset >= self.fault_after:
-                raise self.faults.pop(0)
-            if self.urls_expire and start - offset == 2 * CHUNK_BYTES:
+        for start in range(offset, len(data), self.chunk_bytes):
+            if faults and start - offset >= self.fault_after:
+                raise faults.pop(0)
+            if self.urls_expire and start - offset == 2 * self.chunk_bytes:
                 assert renew().urls == offer.urls
-            chunk = data[start : start + CHUNK_BYTES]
+            chunk = data[start : start + self.chunk_bytes]
             self.served += len(chunk)
             yield chunk
 
@@ -164,10 +212,12 @@ class SimulatedDevice:
     cloud: SimulatedCloud = field(default_factory=SimulatedCloud)
     link: SimulatedLink = field(default_factory=SimulatedLink)
     health: SimulatedHealth = field(default_factory=SimulatedHealth)
-    limits: Limits = field(default_factory=lambda: Limits(CHECKPOINT_BYTES, strikes=8))
+    limits: Limits = field(default_factory=lambda: Limits(CHECKPOINT_BYTES, strikes=8, install=in_turn))
     now: datetime = NOW
     pinned: bytes = field(default_factory=lambda: kit().pinned)
     version: str | None = "1.0.0"
+    metered: bool = False
+    ticks: Callable[[], float] = lambda: 0.0
     dead: set[Slot] = field(default_factory=set)
     restarts: bool = True
     bitten: bool = False
@@ -205,7 +255,8 @@ class SimulatedDevice:
         self.started += 1
         assert self.started < MAX_STARTS, "the device goes round in circles"
         self.boots = FileBootLoader(FOLDER, self.disk)
-        ports = Ports(self.disk, self.boots, self.link, self.health, self, lambda: self.now)
+        clock, metered = (lambda: self.now), (lambda: self.metered)
+        ports = Ports(self.disk, self.boots, self.link, self.health, self, clock, ticks=self.ticks, metered=metered)
         identity = Identity(MODEL, HARDWARE, self.pinned, self.version)
         self.engine = Engine(identity, ports, JOURNAL, self.limits)
 

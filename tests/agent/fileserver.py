@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from agent.channel import Offer
 from agent.pace import Timing
-from bridge.release.manifest import Artifact, Image
+from bridge.release.image import Image
+from bridge.release.manifest import Artifact
 
 BODY = random.Random(7).randbytes(700_000)
 ARTIFACT = Artifact("image.zst", len(BODY), hashlib.sha256(BODY).hexdigest(), Image(1, "0" * 64))

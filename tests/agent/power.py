@@ -169,6 +169,11 @@ class SimulatedKernel:
         self._names[path].live[offset] ^= 1
         self._names[path].durable[offset] ^= 1
 
+    def opened(self, descriptor: int) -> Path | None:
+        """The path of an open file."""
+        inode = self._open[descriptor]
+        return next((path for path, known in self._names.items() if known is inode), None)
+
     def fork(self) -> SimulatedKernel:
         """The same medium in another machine, as a power-up would find it now."""
         other = SimulatedKernel()

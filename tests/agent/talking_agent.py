@@ -13,7 +13,6 @@ from pathlib import Path
 from agent import cli, wiring
 from agent.channel import Offer
 from agent.context import Limits
-from agent.engine import Engine
 from bridge.release.report import Progress, Report
 from bridge.release.state import DeviceState
 
@@ -53,5 +52,5 @@ def say(words: str) -> None:
 if __name__ == "__main__":
     cloud = TalkingCloud(Path(sys.argv[1]))
     wiring.open_channel = lambda _name, _settings: cloud
-    wiring.Engine = partial(Engine, limits=Limits(checkpoint_bytes=256 * 1024))
+    wiring.UpdateLimits = partial(Limits, checkpoint_bytes=256 * 1024)
     sys.exit(cli.main(sys.argv[2:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from agent.channel import Offer
 from agent.slots import Slot
 from bridge.release.errors import ChannelError, FailureCode
 from tests.agent.bench import FAR, NEW, Cloud, Device, offer_of
-from tests.releases import MODEL
+from tests.releases import MODEL, demanding, describe, whole
 
 
 def test_install_restart_prove(device: Device, folder: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
@@ -131,6 +132,43 @@ def test_run_ends_for_a_restart(device: Device, folder: Path, cloud: Cloud, stor
     assert [(report.outcome, report.slot, report.version) for report in cloud.reports] == [("installed", "b", "2.0.0")]
 
 
+KEPT_OFF = "full_over_metered = false\nallow_http = true\nproxies = {}\n"
+
+
+@pytest.mark.parametrize("meter", ['metered = "yes"', 'metered_command = ["true"]'])
+def test_the_full_artifact_stays_off_a_metered_link(device: Device, folder: Path, cloud: Cloud, store: str, meter: str):
+    """As the configuration has it: the update fails with its reason, and is there with another link."""
+    device.configure(more=f"\n[download]\n{meter}\n{KEPT_OFF}")
+    cloud.offers = [offer_of(folder, store)]
+
+    assert device.run("once") == 1
+    assert [report.code for report in cloud.reports] == [FailureCode.METERED]
+    assert "the link is metered, and this device's configuration keeps the full artifact" in cloud.reports[0].detail
+
+    device.configure(more=f'\n[download]\nmetered_command = ["false"]\n{KEPT_OFF}')
+    cloud.offers = [replace(offer_of(folder, store), id="job-2")]
+    assert device.run("once") == 75
+
+
+def test_a_folder_is_no_link(device: Device, folder: Path):
+    """What a person brings along costs nothing by the byte."""
+    device.configure(more=f'\n[download]\nmetered = "yes"\n{KEPT_OFF}')
+
+    assert device.run("install", str(folder)) == 75
+
+
+def test_a_device_grants_the_memory_that_its_configuration_names(device: Device, capsys):
+    """An artifact that takes more is refused before a byte is written."""
+    data = demanding(whole(NEW), 50 << 20)
+    folder = device.publish(device.kit.bundle(NEW, [(describe(NEW, data), data)], expires=FAR))
+    device.configure(more="\n[download]\nmemory = 40000000\n")
+
+    assert device.run("install", str(folder)) == 18
+    assert "takes 52428800 bytes of memory to apply, this device grants 40000000" in capsys.readouterr().out
+    device.configure()
+    assert device.run("status") == 0
+
+
 def test_http_needs_permission(device: Device, folder: Path, cloud: Cloud, store: str, capsys):
     """Without leave an http URL is refused before anything is asked for, and the report says which setting matters."""
     cloud.offers = [offer_of(folder, store)]
@@ -175,8 +213,8 @@ def test_rotated_root_in_the_folder(device: Device):
     ("spoil", "message"),
     [
         (lambda folder: (folder / "release.json").unlink(), "release.json cannot be read: No such file or directory"),
-        (lambda folder: (folder / "rootfs.img.zst").unlink(), "rootfs.img.zst does not lie beside release.json"),
-        (lambda folder: os.truncate(folder / "rootfs.img.zst", 1000), "bytes shorter than signed; copy the release"),
+        (lambda folder: (folder / "rootfs.full").unlink(), "rootfs.full does not lie beside release.json"),
+        (lambda folder: os.truncate(folder / "rootfs.full", 1000), "bytes shorter than signed; copy the release"),
     ],
 )
 def test_damaged_folder(

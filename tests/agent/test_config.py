@@ -56,6 +56,9 @@ def test_defaults(file: Path):
     assert config.reboot.command == ("systemctl", "reboot")
     assert config.download.rate_limit is None
     assert not config.download.allow_http
+    assert config.download.memory == 64 << 20
+    assert (config.download.metered, config.download.metered_command) == ("no", None)
+    assert config.download.full_over_metered
 
 
 def test_paths_start_from_the_file(file: Path, monkeypatch: pytest.MonkeyPatch):
@@ -126,6 +129,9 @@ command = []
         (LEAST + "[download]\nspeed = 5", "download.speed is no field; there are: rate_limit, ca_file, proxies"),
         (LEAST + "[download]\nrate_limit = 'fast'", "download.rate_limit is 'fast': expected `int`, got `str`"),
         (LEAST + "[download]\nrate_limit = 5", "download.rate_limit is 5: expected `int` >= 1024"),
+        (LEAST + "[download]\nmemory = 1000", "download.memory is 1000: expected `int` >= 16777216"),
+        (LEAST + "[download]\nmetered = 'maybe'", "download.metered is 'maybe': invalid enum value 'maybe'"),
+        (LEAST + "[download]\nmetered_command = []", "download.metered_command is []: expected `array` of length >= 1"),
         (LEAST + "[download]\nread_seconds = 0", "download.read_seconds is 0: expected `float` > 0.0"),
         (LEAST + "[download.proxies]\nftp = 'x'", "download.proxies.ftp is no field; there are: http, https, no"),
         (LEAST + "[state]\ndirectory = 7", "state.directory is 7: expected the path of a file or folder"),

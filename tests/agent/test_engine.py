@@ -17,8 +17,8 @@ from agent.ports import Concluded, Idle, Rebooting, Suspended
 from agent.slots import BootEnvironmentError, Slot
 from bridge.release.errors import ChannelError, FailureCode, SlotError, UntrustedRoot
 from bridge.release.report import Outcome, Phase, Report
-from tests.agent.device import FOLDER, JOURNAL_COPIES, SimulatedDevice, image, kit, package
-from tests.releases import ReleaseKit
+from tests.agent.device import FOLDER, JOURNAL_COPIES, SimulatedDevice, image, installed, kit, package
+from tests.releases import FULL_NAME, ReleaseKit
 
 
 class Killed(BaseException):
@@ -120,7 +120,7 @@ def test_another_release_in_the_middle_starts_from_the_first_byte():
 
     report = device.run(device.offer(package(3), "job-2"))
 
-    assert report == Report(Outcome.INSTALLED, "b", "3.0.0")
+    assert report == installed("b", "3.0.0")
     assert device.link.offsets == [0, 0]
     assert [name for name, _ in device.cloud.reports] == ["job-2"]
 
@@ -150,7 +150,7 @@ def test_progress_forgives_strikes():
     device.start_agent()
     interrupted(device, Killed(), times=4)
     device.link.fault_after = 20_000
-    device.offer(package(2))
+    device.offer(package(2, frame_bytes=16 * 1024))
     report = None
     while report is None:
         try:
@@ -200,7 +200,7 @@ def test_a_report_that_could_not_be_delivered_is_kept_and_told_later():
     second = device.work()
     third = device.work()
 
-    report = Report(Outcome.INSTALLED, "b", "2.0.0")
+    report = installed("b", "2.0.0")
     assert [first, second, third] == [Concluded(report, delivered) for delivered in (False, False, True)]
     assert device.cloud.reports == [("job-1", report)]
 
@@ -286,7 +286,7 @@ def test_a_commit_that_is_made_but_not_remembered_is_made_again():
     device.kernel.faults.clear()
     device.start_agent()
 
-    assert device.run() == Report(Outcome.INSTALLED, "b", "2.0.0")
+    assert device.run() == installed("b", "2.0.0")
 
 
 def test_a_boot_loader_that_cannot_commit_is_left():
@@ -321,7 +321,7 @@ def test_a_journal_lost_in_a_trial_leads_back_to_the_old_slot(caplog):
     assert (report.outcome, report.code, report.fallbacks) == (Outcome.FELL_BACK, FailureCode.JOURNAL, 1)
     assert report.detail == "slot b holds it and was tried, but the journal did not survive into its trial boot"
     assert device.link.served == served
-    assert device.run(device.offer(package(2), "job-2")) == Report(Outcome.INSTALLED, "b", "2.0.0", fallbacks=1)
+    assert device.run(device.offer(package(2), "job-2")) == installed("b", "2.0.0", fallbacks=1)
 
 
 def test_an_unusable_journal_is_shown_and_set_aside():
@@ -337,7 +337,7 @@ def test_an_unusable_journal_is_shown_and_set_aside():
     assert device.engine.resume(device.cloud) == Idle()
     assert device.engine.status().trouble == ""
     assert [device.kernel.content(path.with_name(f"{path.name}.unusable")) for path in JOURNAL_COPIES] == spoiled
-    assert device.run(device.offer(package(3), "job-2")) == Report(Outcome.INSTALLED, "a", "3.0.0")
+    assert device.run(device.offer(package(3), "job-2")) == installed("a", "3.0.0")
 
 
 def test_a_trial_that_nobody_ordered_is_called_off_before_it_is_made():
@@ -359,7 +359,7 @@ def test_a_fallback_weeks_later_is_counted_and_kept():
     step = device.work()
 
     detail = "the boot loader left slot b, which had been committed; slot a runs again"
-    report = Report(Outcome.FELL_BACK, "a", "1.0.0", FailureCode.FELL_BACK, detail, fallbacks=1)
+    report = Report(Outcome.FELL_BACK, "a", "1.0.0", FailureCode.FELL_BACK, detail, 1, FULL_NAME)
     status = device.engine.status()
     assert step == Concluded(report, delivered=True)
     assert device.cloud.reports[-1] == ("job-1", report)
@@ -391,7 +391,7 @@ def test_a_rotated_root_is_followed_and_remembered():
     first = device.run(device.offer(owner.package(image(3), version="3.0.0", sequence=3), "job-1", owner.later_roots))
     second = device.run(device.offer(old, "job-2"))
 
-    assert first == Report(Outcome.INSTALLED, "b", "3.0.0")
+    assert first == installed("b", "3.0.0")
     assert (second.outcome, second.code) == (Outcome.REJECTED, FailureCode.ALTERED)
     assert device.engine.status().root_version == 2
 
@@ -447,7 +447,7 @@ def test_a_person_commits_a_trial():
     report = device.run()
 
     assert step == Concluded(report, delivered=False)
-    assert report == Report(Outcome.INSTALLED, "b", "2.0.0")
+    assert report == installed("b", "2.0.0")
     assert device.health.asked == []
 
 
@@ -461,7 +461,8 @@ def test_a_person_rolls_a_trial_back():
     report = device.run()
 
     assert step == Rebooting()
-    assert report == Report(Outcome.FELL_BACK, "a", "1.0.0", FailureCode.FELL_BACK, "rolled back by hand", fallbacks=1)
+    detail = "rolled back by hand"
+    assert report == Report(Outcome.FELL_BACK, "a", "1.0.0", FailureCode.FELL_BACK, detail, 1, FULL_NAME)
 
 
 def test_a_person_goes_back_to_the_release_before():
@@ -477,7 +478,7 @@ def test_a_person_goes_back_to_the_release_before():
     report = device.run()
 
     assert step == Rebooting()
-    assert report == Report(Outcome.INSTALLED, "b", "2.0.0")
+    assert report == installed("b", "2.0.0", artifact="")
     assert (device.booted, device.boots.default(), device.cloud.reports) == (Slot.B, Slot.B, [])
 
 
@@ -490,7 +491,7 @@ def test_a_person_goes_back_to_the_factory_image():
     device.kernel.settle()
     device.power_up()
 
-    assert device.run() == Report(Outcome.INSTALLED, "a", "1.0.0")
+    assert device.run() == installed("a", "1.0.0", artifact="")
 
 
 def test_a_rollback_onto_a_spoiled_slot_is_not_tried():

@@ -15,20 +15,20 @@ from agent.slots import Slot
 from bridge.release.errors import ChannelError, DownloadError, FailureCode
 from bridge.release.manifest import Compatibility, Versions
 from bridge.release.report import Outcome, Phase, Report
-from tests.agent.device import FOLDER, SLOT_BYTES, SimulatedDevice, image, kit, package
+from tests.agent.device import FOLDER, SLOT_BYTES, SimulatedDevice, image, installed, kit, package
 from tests.agent.power import SimulatedKernel
-from tests.releases import EXPIRES, HARDWARE, MODEL, Package, ReleaseKit
+from tests.releases import EXPIRES, FULL_NAME, HARDWARE, MODEL, Package, ReleaseKit, demanding
 
 OTHER_OWNER = ReleaseKit(root_keys=(1, 1), release_keys=(1, 1))
 
 
 class FailingMedium(SimulatedKernel):
-    """Takes every write of slot b, syncs it, and gives one bit back wrong."""
+    """Takes every write of slot b, syncs it, and gives one bit of the first ones back wrong."""
 
     def sync(self, descriptor: int) -> None:
         """See Kernel."""
         super().sync(descriptor)
-        if self.log[-1] == "sync b.img":
+        if self.log[-1] == "sync b.img" and self.log.count("sync b.img") == 2:  # the first made the board
             self.spoil(image_path(FOLDER, Slot.B), 5000)
 
 
@@ -91,10 +91,16 @@ def cut_link(error: Exception) -> Callable[[SimulatedDevice], None]:
 
 
 def spoil_artifact(device: SimulatedDevice) -> None:
-    """The store hands out other bytes than were signed: random ones, in a stream that still decodes."""
+    """The store hands out other bytes than were signed."""
     data = bytearray(package(2).files[package(2).artifact.name])
     data[40_000] ^= 1
     device.link.files[package(2).artifact.sha256] = bytes(data)
+
+
+def exchange_artifact(device: SimulatedDevice) -> None:
+    """The store hands out a sound payload of the same image that nobody signed: its header declares more memory."""
+    data = demanding(package(2).files[FULL_NAME], 60 << 20)
+    device.link.files[package(2).artifact.sha256] = data
 
 
 def offer_as_is(device: SimulatedDevice) -> Offer:
@@ -164,7 +170,8 @@ FAILURES = [
         "unknown job",
         arrange=cut_link(ChannelError("unknown job", retryable=False)),
     ),
-    Case("artifact altered", FailureCode.ALTERED, "sha256 is", offer_as_is, spoil_artifact),
+    Case("artifact altered", FailureCode.ALTERED, "came out otherwise than they were", offer_as_is, spoil_artifact),
+    Case("artifact exchanged", FailureCode.ALTERED, "signed was", offer_as_is, exchange_artifact),
     Case(
         "disk full",
         FailureCode.SLOT_WRITE,
@@ -245,7 +252,7 @@ def test_a_good_release_is_installed_and_only_then_reported():
 
     report = device.run(device.offer(package(2, health=("network",))))
 
-    assert report == Report(Outcome.INSTALLED, "b", "2.0.0")
+    assert report == installed("b", "2.0.0")
     assert device.running_image() == image(2)
     assert (device.boots.default(), device.boots.trial(), device.reboots) == (Slot.B, None, 1)
     assert device.health.asked == [("network",)]
@@ -262,7 +269,7 @@ def test_an_unhealthy_release_falls_back_and_says_why():
     report = device.run(device.offer(package(2)))
 
     detail = "service gatewayd is not active"
-    assert report == Report(Outcome.FELL_BACK, "a", "1.0.0", FailureCode.UNHEALTHY, detail, fallbacks=1)
+    assert report == Report(Outcome.FELL_BACK, "a", "1.0.0", FailureCode.UNHEALTHY, detail, 1, FULL_NAME)
     assert device.booted is Slot.A
     assert device.engine.status().slots[1].release == ""
 
@@ -286,7 +293,7 @@ def test_a_release_that_runs_already_is_installed_at_once():
 
     report = device.run(device.offer(narrow, "job-2"))
 
-    assert report == Report(Outcome.INSTALLED, "b", "2.0.0")
+    assert report == installed("b", "2.0.0", artifact="")
     assert (device.link.served, device.reboots) == (served, 1)
 
 
@@ -311,7 +318,7 @@ def test_another_release_under_a_known_offer_id_is_judged_anew():
 
     report = device.run(device.offer(package(3)))
 
-    assert report == Report(Outcome.INSTALLED, "a", "3.0.0")
+    assert report == installed("a", "3.0.0")
 
 
 def test_a_clock_before_the_expiry_is_in_time():

@@ -17,7 +17,7 @@ from agent.record import Record, Update
 from agent.slots import BootEnvironmentError, Slot
 from bridge.release.errors import ChannelError, DownloadError, FailureCode, SlotError
 from bridge.release.report import Outcome, Report
-from tests.agent.device import JOURNAL_COPIES, SimulatedDevice, image, kit, package
+from tests.agent.device import JOURNAL_COPIES, SimulatedDevice, image, installed, kit, package
 from tests.releases import EXPIRES, NOW
 
 FOLDER_OFFER = "folder:0123456789abcdef"
@@ -107,7 +107,7 @@ def test_one_spoiled_copy_of_the_journal_costs_nothing():
         device.kernel.spoil(JOURNAL_COPIES[number], 120)
         device.start_agent()
 
-        assert device.run() == Report(Outcome.INSTALLED, "b", "2.0.0")
+        assert device.run() == installed("b", "2.0.0")
 
 
 def test_a_clock_that_was_set_back_revives_no_expired_release():
@@ -166,8 +166,8 @@ def test_a_person_with_a_folder_does_not_wait_for_the_cloud():
     device.cloud.refusals = []
     ends = [device.work(), device.work()]
 
-    first = Report(Outcome.INSTALLED, "b", "2.0.0")
-    second = Report(Outcome.INSTALLED, "a", "3.0.0")
+    first = installed("b", "2.0.0")
+    second = installed("a", "3.0.0")
     assert undelivered == Concluded(first, delivered=False)
     assert (step, unsent) == (Rebooting(), 1)
     assert ends == [Concluded(second, delivered=True), Concluded(first, delivered=True)]
@@ -230,7 +230,7 @@ def test_a_commit_that_was_made_and_told_as_failed_counts():
 
     device.boots.commit = stumble
 
-    assert device.run() == Report(Outcome.INSTALLED, "b", "2.0.0")
+    assert device.run() == installed("b", "2.0.0")
     assert calls == [Slot.B, Slot.B]
 
 

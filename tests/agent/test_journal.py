@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from agent.disk import SystemDisk
 from agent.journal import VERSION, Journal, JournalError, NewerJournal, Unfinished, _digest, parse, render
 from agent.machine import Event, State
-from agent.record import MAX_CONCLUDED, Boots, Conclusion, Holding, Plan, Record, Update
+from agent.record import MAX_CONCLUDED, Boots, Conclusion, Holding, Plan, Record, Unusable, Update
 from agent.slots import Slot
+from bridge.release.delta.checkpoint import Checkpoint
 from bridge.release.errors import FailureCode
-from bridge.release.manifest import Artifact, Image
-from bridge.release.payload import Mark
+from bridge.release.image import Image
+from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome, Report
 from tests.agent.power import SimulatedKernel
 
@@ -26,14 +27,17 @@ PATH = Path("/state/journal")
 COUNTS = st.integers(0, 2**40)
 NAMES = st.text(max_size=20)
 IMAGES = st.builds(Image, COUNTS, st.just("ab" * 32))
-REPORTS = st.builds(Report, st.just(Outcome.FAILED), NAMES, NAMES, st.sampled_from(FailureCode), NAMES, COUNTS)
+REPORTS = st.builds(
+    Report, st.just(Outcome.FAILED), NAMES, NAMES, st.sampled_from(FailureCode), NAMES, COUNTS, NAMES, COUNTS
+)
 HOLDINGS = st.builds(
     Holding, NAMES, NAMES, COUNTS, COUNTS, st.none() | IMAGES, st.lists(NAMES, max_size=3).map(tuple), st.booleans()
 )
-ARTIFACTS = st.builds(Artifact, st.just("rootfs.zst"), COUNTS, st.just("cd" * 32), IMAGES)
-PLANS = st.builds(Plan, st.sampled_from(Slot), HOLDINGS, st.none() | ARTIFACTS)
-MARKS = st.builds(Mark, COUNTS, COUNTS)
-UPDATES = st.builds(Update, NAMES, NAMES, st.none() | PLANS, MARKS, NAMES, COUNTS, st.none() | REPORTS)
+ARTIFACTS = st.builds(Artifact, st.just("rootfs.full"), COUNTS, st.just("cd" * 32), IMAGES, source=st.none() | IMAGES)
+PLANS = st.builds(Plan, st.sampled_from(Slot), HOLDINGS, st.none() | ARTIFACTS, COUNTS, NAMES)
+INDICES = st.integers(0, 2**20)
+CHECKPOINTS = st.builds(Checkpoint, COUNTS, COUNTS, INDICES, INDICES, st.text("AZaz09+/", max_size=96))
+UPDATES = st.builds(Update, NAMES, NAMES, st.none() | PLANS, CHECKPOINTS, NAMES, COUNTS, st.none() | REPORTS)
 RECORDS = st.builds(
     Record,
     st.sampled_from(State),
@@ -51,6 +55,7 @@ RECORDS = st.builds(
     st.builds(Boots, COUNTS, COUNTS),
     st.builds(Boots, COUNTS, COUNTS),
     NAMES,
+    st.builds(Unusable, NAMES, st.dictionaries(NAMES, NAMES, max_size=3)),
 )
 COPIES = (Path("/state/journal.0"), Path("/state/journal.1"))
 SAMPLE = render(Record(State.WRITING, Update("job-1", "ef" * 32), roots=(b"root",)))

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from agent.disk import SystemDisk
-from agent.heartbeat import BeatingDisk, Heartbeat, StopRequested
+from agent.heartbeat import BeatingDisk, Heartbeat
 from agent.notify import Notifier, watchdog_seconds
+from agent.pace import StopRequested
 
 
 class Manager:

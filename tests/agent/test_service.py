@@ -8,10 +8,10 @@ import pytest
 
 from agent.channel import Channel, Offer, OfferWithdrawn
 from agent.folder import LOCAL
-from agent.heartbeat import Heartbeat, StopRequested
+from agent.heartbeat import Heartbeat
 from agent.journal import JournalError
 from agent.notify import Notifier
-from agent.pace import Timing
+from agent.pace import StopRequested, Timing
 from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
 from agent.service import Service
 from agent.uplink import UnopenedChannel, Uplink

@@ -23,13 +23,14 @@ from bridge.fleet import (
     FleetError,
     HealthCount,
     LimitError,
+    Savings,
     Sent,
     StageOrder,
 )
 from bridge.planning.planned import Facts
 from bridge.release.bucket import Buckets, bucket
 from bridge.release.errors import FailureCode
-from bridge.release.manifest import Artifact
+from bridge.release.manifest import Artifact, Release
 from bridge.release.report import Outcome
 from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
@@ -118,9 +119,9 @@ class FakeFleet:
     the other; going back to PREVIOUS always succeeds. `silent` ones never start.
 
     `models` and `conditions` (the devices that meet one) are what its queries know, `resets` those that a watchdog has
-    reset, `unplaced` those that report no bucket. `offered` lists every device that took an offer, in order; `puts`
-    every artifact that was really sent. With `eager`, devices move whenever a tally is asked. `limit` is one that every
-    order breaks; `foreign` are jobs that were made without otabridge.
+    reset, `savings` the bytes that deltas saved some, `unplaced` those that report no bucket. `offered` lists every
+    device that took an offer, in order; `puts` every artifact that was really sent. With `eager`, devices move whenever
+    a tally is asked. `limit` is one that every order breaks; `foreign` are jobs that were made without otabridge.
     """
 
     name: str
@@ -137,6 +138,7 @@ class FakeFleet:
     models: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     resets: frozenset[str] = frozenset()
+    savings: Mapping[str, int] = field(default_factory=dict)
     unplaced: frozenset[str] = frozenset()
     foreign: dict[str, FakeOrder] = field(default_factory=dict)
     runs: dict[str, bytes] = field(default_factory=dict)
@@ -208,6 +210,12 @@ class FakeFleet:
         """How many updated devices are in `resets`."""
         with self._call("watchdog_resets"):
             return len(self._updated(keys) & self.resets)
+
+    def saved(self, keys: Sequence[str], release: Release) -> Savings:  # noqa: ARG002 - devices have no other release
+        """The `savings` of updated devices."""
+        with self._call("saved"):
+            found = [saved for device, saved in self.savings.items() if device in self._updated(keys)]
+            return Savings(len(found), sum(found))
 
     def adopt(self, native: str) -> Adopted:
         """One of `foreign`."""

@@ -1,4 +1,4 @@
-"""The full-image artifact: the same bytes for the same image, whole or not at all."""
+"""The full artifact: the same bytes for the same image, whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ import random
 
 import pytest
 
+from bridge.artifacts import check_artifact
+from bridge.delta.coding import code_frame
+from bridge.delta.cutting import Limits
+from bridge.delta.steps import READ_BYTES
 from bridge.errors import UsageError
-from bridge.folder import check_artifact
-from bridge.images import DEFAULT_LEVEL, PARTIAL, WINDOW_LOG, Encoding, artifact_name, build_artifact
-from bridge.release.manifest import MAX_WINDOW_LOG
-from bridge.release.payload import FRAME_BYTES, ImageDecoder
+from bridge.images import DEFAULT_LEVEL, Encoding, artifact_name, build_artifact
+from bridge.large_files import PARTIAL
+from bridge.release.delta.apply import Applier, Expected
+from bridge.release.delta.memory import DEVICE_MEMORY
+from tests.releases import InMemory
 
 FAST = Encoding(level=1, threads=2)
-BYTES = random.Random(4).randbytes(1 << 16) * 70 + b"the odd end"
-"""A little more than one frame."""
+NOISE = random.Random(4).randbytes(1 << 16)
+HOLE = 1 << 22
+BYTES = NOISE * 70 + bytes(HOLE) + NOISE * 70 + b"the odd end"
+"""A little more than one frame, with a hole in the middle."""
 
 
 @pytest.fixture
@@ -31,41 +38,53 @@ def ignore(_count):
     """Nobody watches."""
 
 
-def test_an_artifact_decodes_to_its_image(image, tmp_path):
-    """What is described is what was written, and the device's decoder reads it back."""
-    target, steps = tmp_path / "a.full.zst", []
+def test_an_artifact_makes_its_image(image, tmp_path):
+    """What is described is what was written, the device's applier makes it, and each byte was counted once."""
+    target, steps = tmp_path / "a.full", []
     artifact = build_artifact(image, target, steps.append, FAST)
 
-    assert ("a.full.zst", target.stat().st_size) == (artifact.name, artifact.length)
+    assert ("a.full", target.stat().st_size) == (artifact.name, artifact.length)
     assert (len(BYTES), hashlib.sha256(BYTES).hexdigest()) == (artifact.image.length, artifact.image.sha256)
     assert hashlib.sha256(target.read_bytes()).hexdigest() == artifact.sha256
-    check_artifact(target, artifact, ignore)
-    assert [FRAME_BYTES, len(BYTES) - FRAME_BYTES] == steps
+    assert check_artifact(target, artifact, ignore)
+    assert (len(BYTES), None) == (sum(steps), artifact.source)
 
 
-def test_a_device_can_go_on_at_every_frame(image, tmp_path):
-    """Each frame stands alone: the decoder passes a mark after so many image bytes."""
-    artifact = build_artifact(image, tmp_path / "a.zst", ignore, FAST)
-    decoder, marks = ImageDecoder(artifact), []
-    data = (tmp_path / "a.zst").read_bytes()
-    for at in range(0, len(data), 4096):
-        for _ in decoder.feed(data[at : at + 4096]):
-            pass
-        marks.append(decoder.mark.image)
+def test_a_device_can_go_on_in_every_span(image, tmp_path):
+    """Each checkpoint leads to the same image, and no more than a frame is fetched again; repeats and holes
+    cost next to nothing."""
+    artifact = build_artifact(image, tmp_path / "a", ignore, FAST)
+    data, made, checkpoints = (tmp_path / "a").read_bytes(), bytearray(), set()
+    applier = Applier(InMemory(b""), Expected(artifact.image))
+    for piece in applier.feed(data):
+        checkpoints.add(applier.checkpoint)
+        made += piece
+    applier.finish()
+    assert made == BYTES
 
-    assert {0, FRAME_BYTES, len(BYTES)} == set(marks)
+    for start in sorted(checkpoints, key=lambda each: each.target)[1::4]:
+        again = Applier(InMemory(b""), Expected(artifact.image), start=start)
+        assert b"".join(again.feed(data[start.payload :])) == BYTES[start.target :]
+    assert {each.frame for each in checkpoints} == {0, 1}
+    assert len(data) < 3 * len(NOISE)
+
+
+def test_a_device_takes_less_memory_than_it_grants(image, tmp_path):
+    """At the default level, whatever is inside; release.json says how much."""
+    (tmp_path / "noise.img").write_bytes(random.Random(8).randbytes(9 << 20))
+    for source in (image, tmp_path / "noise.img"):
+        assert 0 < build_artifact(source, tmp_path / "a", ignore, Encoding(1)).memory < DEVICE_MEMORY // 2
 
 
 def test_the_same_image_gives_the_same_artifact(image, tmp_path):
     """However many threads: a build can be repeated by someone who does not trust it."""
-    built = [build_artifact(image, tmp_path / "a.zst", ignore, Encoding(3, threads)) for threads in (1, 2, 7)]
+    built = [build_artifact(image, tmp_path / "a.full", ignore, Encoding(3, threads)) for threads in (1, 2, 7)]
 
     assert len(set(built)) == 1
 
 
-def test_the_window_fits_every_device():
-    """A device refuses a larger one."""
-    assert WINDOW_LOG <= MAX_WINDOW_LOG
+def test_the_default_level_exists():
+    """It is the one that people get."""
     assert DEFAULT_LEVEL in range(1, 23)
 
 
@@ -89,8 +108,8 @@ def test_what_is_no_image_is_refused(tmp_path):
         "empty.img/inside": "cannot be read: Not a directory",
     }.items():
         with pytest.raises(UsageError, match=f"image {tmp_path / name} {says}"):
-            build_artifact(tmp_path / name, tmp_path / "a.zst", ignore, FAST)
-    assert not list(tmp_path.glob("a.zst*"))
+            build_artifact(tmp_path / name, tmp_path / "a.full", ignore, FAST)
+    assert not list(tmp_path.glob("a.full*"))
 
 
 @pytest.mark.parametrize("change", ["ab", "r+b"], ids=["it grew", "it was rewritten"])
@@ -103,33 +122,56 @@ def test_an_image_that_changes_while_it_is_read_is_refused(image, tmp_path, chan
         os.utime(image, ns=(1, 1))
 
     with pytest.raises(UsageError, match="changed while it was read"):
-        build_artifact(image, tmp_path / "a.zst", disturb, FAST)
+        build_artifact(image, tmp_path / "a.full", disturb, FAST)
     assert [image] == list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(image, tmp_path):
     """/dev/full stands in for the disk."""
-    (tmp_path / f"a.zst{PARTIAL}").symlink_to("/dev/full")
-    with pytest.raises(UsageError, match=r"artifact .*a\.zst cannot be written: no space left in "):
-        build_artifact(image, tmp_path / "a.zst", ignore, FAST)
+    (tmp_path / f"a.full{PARTIAL}").symlink_to("/dev/full")
+    with pytest.raises(UsageError, match=r"artifact .*a\.full cannot be written: no space left in "):
+        build_artifact(image, tmp_path / "a.full", ignore, FAST)
     assert [image] == list(tmp_path.iterdir())
 
 
 def test_a_missing_folder_is_told(image, tmp_path):
     """The target's folder must be there."""
     with pytest.raises(UsageError, match="cannot be written: No such file or directory"):
-        build_artifact(image, tmp_path / "nowhere" / "a.zst", ignore, FAST)
+        build_artifact(image, tmp_path / "nowhere" / "a.full", ignore, FAST)
 
 
 @pytest.mark.parametrize(
     ("parts", "name"),
     [
-        (("gateway-os", "2.0.0", ""), "gateway-os-2.0.0.full.zst"),
-        (("gateway-os", "2.0.0", "r2"), "gateway-os-2.0.0.r2.full.zst"),
-        (("Gateway OS/x", "2.0+ä", "r 2"), "Gateway-OS-x-2.0--.r-2.full.zst"),
-        (("../evil", "1", ""), "evil-1.full.zst"),
+        (("gateway-os", "2.0.0", ""), "gateway-os-2.0.0.full"),
+        (("gateway-os", "2.0.0", "r2"), "gateway-os-2.0.0.r2.full"),
+        (("Gateway OS/x", "2.0+ä", "r 2"), "Gateway-OS-x-2.0--.r-2.full"),
+        (("../evil", "1", ""), "evil-1.full"),
+        (("gateway-os", "2.0.0", "r2", "0123456789abcdef" * 4), "gateway-os-2.0.0.r2.from-0123456789ab.delta"),
     ],
 )
 def test_an_artifacts_name_is_a_file_name(parts, name):
     """Whatever the release is called."""
     assert name == artifact_name(*parts)
+
+
+def test_memory_is_bounded_by_the_threads_and_not_by_the_image(image, tmp_path, monkeypatch):
+    """Reading waits for the coders: never more than a frame for each, and two on their way."""
+    small = Limits(span=1 << 16, frame=1 << 16, alone=1 << 16)
+    read, coded, ahead = [0], [0], []
+
+    def step(count):
+        read[0] += count
+
+    def coding(frame, *more):
+        ahead.append(read[0] - coded[0])
+        made = code_frame(frame, *more)
+        coded[0] += made.head.target
+        return made
+
+    monkeypatch.setattr("bridge.images.WHOLE", small)
+    monkeypatch.setattr("bridge.images.code_frame", coding)
+    build_artifact(image, tmp_path / "a.full", step, FAST)
+
+    assert len(ahead) > 100
+    assert max(ahead) <= READ_BYTES + HOLE + (FAST.threads + 2) * small.frame

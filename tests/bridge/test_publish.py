@@ -51,8 +51,30 @@ def test_every_fleet_gets_the_artifact_once(kit, folder):
         deliveries = publish(folder, examined(kit, folder), fleets, lambda fleet, count: sent.append((fleet, count)))
         assert (Delivery("factory"), Delivery("office")) == deliveries
 
-    length = (folder / "rootfs.img.zst").stat().st_size
+    length = (folder / "rootfs.full").stat().st_size
     assert [("factory", length), ("office", length)] == sent
+
+
+def test_deltas_travel_with_the_full_artifact(kit, tmp_path):
+    """Every artifact of the release goes to every fleet, the full one among them; none of them twice."""
+    package = kit.package(IMAGE, sources=[IMAGE[:40_000], IMAGE[500:]])
+    folder = write(tmp_path, package)
+    fleets = [FakeFleet("factory", ()), FakeFleet("office", ())]
+    for _ in range(2):
+        assert (Delivery("factory"), Delivery("office")) == publish(folder, examined(kit, folder), fleets, ignore)
+
+    sent = [artifact.sha256 for artifact in package.release.artifacts]
+    assert len(set(sent)) == 3
+    assert [sorted(sent)] * 2 == [sorted(fleet.puts) for fleet in fleets]
+
+
+def test_a_delta_between_other_images_is_refused(kit, tmp_path):
+    """Its bytes are those that were signed, and yet no device could use it: found without the image at hand."""
+    package, other = (kit.package(IMAGE, sources=[old]) for old in (IMAGE[500:], IMAGE[700:]))
+    mixed = msgspec.structs.replace(other.delta, source=package.delta.source)
+    broken = kit.bundle(IMAGE, [(package.artifact, package.files["rootfs.full"]), (mixed, other.files[mixed.name])])
+    with pytest.raises(AlteredRelease, match=r"its header names other images than release\.json does"):
+        examined(kit, write(tmp_path, broken)).accepted()
 
 
 def test_a_release_may_be_named_by_its_file(kit, folder):
@@ -89,10 +111,17 @@ def change_byte(path):
     path.write_bytes(data)
 
 
+LENGTH = r"it has \d+ bytes, signed were \d+; fetch it again"
 DAMAGE = {
-    "a changed byte": (change_byte, "artifact rootfs.img.zst"),
-    "a missing end": (lambda path: path.write_bytes(path.read_bytes()[:-1]), "bytes of artifact is"),
-    "one byte more": (lambda path: path.write_bytes(path.read_bytes() + b"\0"), "is longer than the"),
+    "a changed byte": (change_byte, "artifact rootfs.full"),
+    "a missing end": (
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        LENGTH,
+    ),
+    "one byte more": (
+        lambda path: path.write_bytes(path.read_bytes() + b"\0"),
+        LENGTH,
+    ),
     "a missing file": (lambda path: path.unlink(), "cannot be read from .*: No such file or directory; fetch it again"),
 }
 
@@ -100,7 +129,7 @@ DAMAGE = {
 @pytest.mark.parametrize(("damage", "says"), DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_artifact_is_not_published(kit, folder, damage, says):
     """The signatures hold, the file does not: nothing is put, and the artifact is named."""
-    damage(folder / "rootfs.img.zst")
+    damage(folder / "rootfs.full")
     fleet = FakeFleet("factory", ())
     with pytest.raises(AlteredRelease, match=says):
         publish(folder, examined(kit, folder), [fleet], ignore)
@@ -120,5 +149,5 @@ def test_an_artifact_that_decodes_to_another_image_is_refused(kit, tmp_path):
     mixed = msgspec.structs.replace(other.artifact, image=package.artifact.image)
     folder = write(tmp_path, other)
     (folder / RELEASE_FILE).write_bytes(kit.sign(msgspec.structs.replace(other.release, artifacts=(mixed,))))
-    with pytest.raises(AlteredRelease, match="sha256 of the image is"):
+    with pytest.raises(AlteredRelease, match=r"its header names other images than release\.json does"):
         examined(kit, folder).accepted()

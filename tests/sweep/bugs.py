@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from agent import judging
 from agent.bootloaders.file import FileBootLoader
 from agent.disk import SystemDisk
-from agent.installation import ImageWriter, SlotFile
+from agent.imagewriter import ImageWriter
+from agent.machine import Event
+from agent.slotfile import SlotFile
 from agent.slots import Slot
 from agent.trial import Trial
+from agent.writing import Writing
+from bridge.release.delta.checkpoint import Checkpoint
+from bridge.release.errors import OtabridgeError
+from bridge.release.manifest import Artifact
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
@@ -56,14 +64,34 @@ def slot_never_synced(patch: pytest.MonkeyPatch) -> None:
 def mark_before_sync(patch: pytest.MonkeyPatch) -> None:
     """The journal says that image bytes are durable before they are."""
 
-    def checkpoint(self: ImageWriter) -> None:
-        mark = self._decoder.mark
-        if self._pace.is_due(mark.image - self._kept.image, self._kept_at):
-            self._keep(mark)
-            self._slot.sync()
-            self._kept = mark
+    def settle(self: ImageWriter) -> None:
+        self._keep(self._ready)
+        self._slot.sync()
+        self._kept = self._ready
 
-    patch.setattr(ImageWriter, "_checkpoint", checkpoint)
+    patch.setattr(ImageWriter, "settle", settle)
+
+
+def checkpoint_of_the_next_piece(patch: pytest.MonkeyPatch) -> None:
+    """What is about to be written is promised together with what was."""
+    take = ImageWriter.take
+
+    def take_early(self: ImageWriter, data: bytes, checkpoint: Checkpoint) -> None:
+        moved = msgspec.structs.replace(checkpoint, span=checkpoint.span + 1, target=checkpoint.target + len(data))
+        take(self, data, moved if data and checkpoint.terms else checkpoint)
+
+    patch.setattr(ImageWriter, "take", take_early)
+
+
+def checkpoint_of_another_artifact(patch: pytest.MonkeyPatch) -> None:
+    """The full artifact goes on where the delta that was of no use had come."""
+
+    def do_without(self: Writing, artifact: Artifact, error: OtabridgeError) -> None:
+        record = self._context.record.without(self._context.update.digest, artifact.name, str(error))
+        self._context.journal.move(Event.UNUSABLE, record)
+
+    patch.setattr(Writing, "_do_without", do_without)
+    patch.setattr(judging, "_work", lambda plan: plan.target)
 
 
 def slot_left_bootable(patch: pytest.MonkeyPatch) -> None:
@@ -91,6 +119,8 @@ BUGS = (
     written_in_place,
     slot_never_synced,
     mark_before_sync,
+    checkpoint_of_the_next_piece,
+    checkpoint_of_another_artifact,
     slot_left_bootable,
     installed_before_commit,
 )

@@ -10,11 +10,18 @@ from agent.disk import SystemDisk
 from agent.slots import Slot
 from bridge.release.errors import DownloadError
 from bridge.release.report import Outcome, Report
-from tests.agent.device import FOLDER, IMAGE_BYTES, SimulatedDevice, image, package
+from tests.agent.device import FOLDER, IMAGE_BYTES, SimulatedDevice, damaged, delta_package, flipped, image, package
 from tests.agent.power import SimulatedKernel
 
-KNOWN = {image(sequence): f"{sequence}.0.0" for sequence in (1, 2, 3)}
-"""Every image that was ever signed, and its version."""
+REVISED = delta_package(3, 2)
+MODIFIED = 70_000
+"""Where a slot was modified in the field."""
+KNOWN = {
+    **{image(sequence): f"{sequence}.0.0" for sequence in (1, 2, 3)},
+    flipped(image(2), MODIFIED): "2.0.0",
+    REVISED.image: "3.0.0",
+}
+"""Every image that was ever signed, also as modified in the field, and its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,27 @@ def second_update() -> SimulatedDevice:
     return device
 
 
+def by_delta() -> SimulatedDevice:
+    """The release has a delta from what runs."""
+    device = second_update()
+    device.offer(REVISED)
+    return device
+
+
+def delta_of_no_use() -> SimulatedDevice:
+    """It has one that is damaged near its end: the full artifact stands in for it."""
+    device = second_update()
+    device.offer(damaged(REVISED))
+    return device
+
+
+def modified_source() -> SimulatedDevice:
+    """It has one, and the slot that runs was modified: the full artifact stands in for it."""
+    device = by_delta()
+    device.kernel.spoil(image_path(FOLDER, Slot.B), MODIFIED)
+    return device
+
+
 def unhealthy() -> SimulatedDevice:
     """The release boots and its health checks fail."""
     device = second_update()
@@ -101,4 +129,7 @@ SCENARIOS = (
     Scenario("unhealthy release", unhealthy, Outcome.FELL_BACK, Slot.B),
     Scenario("dead release", dead, Outcome.FELL_BACK, Slot.B),
     Scenario("broken link", broken_link, Outcome.FAILED, Slot.B),
+    Scenario("delta", by_delta, Outcome.INSTALLED, Slot.A),
+    Scenario("delta of no use", delta_of_no_use, Outcome.INSTALLED, Slot.A),
+    Scenario("modified source", modified_source, Outcome.INSTALLED, Slot.A),
 )

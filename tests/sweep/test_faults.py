@@ -11,17 +11,17 @@ import pytest
 from agent.bootloaders import file
 from agent.bootloaders.file import Environment, FileBootLoader, _write_copy, read_environment
 from agent.disk import Disk
-from agent.installation import SlotFile
 from agent.journal import Journal
 from agent.record import Record
+from agent.slotfile import SlotFile
 from agent.slots import BootEnvironmentError
 from tests.sweep.faults import Fault, Harm, every_fault, run
 from tests.sweep.scenarios import SCENARIOS
 
-FIRST, _, UNHEALTHY, _, BROKEN = SCENARIOS
+FIRST, _, UNHEALTHY, _, BROKEN, DELTA, USELESS, _ = SCENARIOS
 
 
-@pytest.mark.parametrize("scenario", [FIRST, UNHEALTHY, BROKEN], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [FIRST, UNHEALTHY, BROKEN, DELTA, USELESS], ids=lambda scenario: scenario.name)
 def test_every_failing_call_leaves_a_bootable_slot_and_one_truth(scenario):
     """EIO or ENOSPC, once or from then on, before the call or after it: the update comes to an end that is true."""
     faults = list(every_fault(scenario))

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from adapters.azure.fleet import conditions, queries
 from adapters.azure.fleet.refusals import Refused, blaming
 from adapters.azure.fleet.services import Services
-from adapters.azure.fleet.standings import number
+from adapters.azure.fleet.standings import bytes_saved, number
 from adapters.azure.wire import parse_standing
-from bridge.fleet import HealthCount
+from bridge.fleet import HealthCount, Savings
+from bridge.release.manifest import Release
+from bridge.release.savings import most_saved, whole_bytes
 
 MOST_STAGES = 80
 """Stages named in one query: their names have 63 characters."""
@@ -37,6 +39,16 @@ class Health:
     def watchdog_resets(self, stages: Sequence[str]) -> int:
         """Updated devices that report a reset; one query for up to `MOST_STAGES` stages."""
         return sum(self._services.twins.count(queries.was_reset(some)) for some in _runs(stages))
+
+    def saved(self, stages: Sequence[str], release: Release) -> Savings:
+        """What updated devices that run `release` still have saved; one query for up to `MOST_STAGES` stages."""
+        most = most_saved(release)
+        if not most:
+            return Savings()
+        asked = (queries.saved(some, release.sequence, most) for some in _runs(stages))
+        rows = [row for query in asked for row in self._services.twins.rows(query)]
+        saved = (whole_bytes(bytes_saved(row), number(row), most) for row in rows)
+        return Savings(sum(map(number, rows)), sum(saved))
 
     def _installed(self, stages: Sequence[str], condition: str = "") -> int:
         asked = (queries.every(queries.installed(some), condition) for some in _runs(stages))

@@ -26,6 +26,8 @@ BUCKET = "properties.reported.otabridge.bucket"
 MODEL = "properties.reported.otabridge.model"
 AGENT_MODEL = "properties.reported.deviceUpdate.agent.deviceProperties.model"
 _RESETS = "properties.reported.otabridge.watchdog_resets"
+_SEQUENCE = "properties.reported.otabridge.sequence"
+_SAVED = "properties.reported.otabridge.saved"
 _STANDING = "properties.reported.otabridge.standing"
 _STANDING_SINCE = "properties.reported.$metadata.otabridge.standing.$lastUpdated"
 _COUNT = "COUNT() AS devices"
@@ -190,6 +192,14 @@ def installed(stages: Sequence[str]) -> str:
 def was_reset(stages: Sequence[str]) -> str:
     """How many of those a watchdog has reset since."""
     return counted(every(installed(stages), f"{_RESETS} > 0"))
+
+
+def saved(stages: Sequence[str], sequence: int, most: int) -> str:
+    """How many of those run the release `sequence` still and say to have saved something, at most `most` bytes each,
+    and how much together. The standing outlives a late fallback, so the release is asked for, too.
+    """
+    runs = f"{_SEQUENCE} = {sequence} AND {_SAVED} > 0 AND {_SAVED} <= {most}"
+    return _select(f"{_COUNT}, SUM({_SAVED}) AS saved", every(installed(stages), runs))
 
 
 def elsewhere(stages: Sequence[str], condition: str) -> str:

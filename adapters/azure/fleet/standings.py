@@ -101,6 +101,12 @@ def number(row: Row) -> int:
     return value if isinstance(value, int) else 0
 
 
+def bytes_saved(row: Row) -> float:
+    """The `saved` of a row of sums, which lacks it where nothing was added up."""
+    value = row.get("saved")
+    return value if isinstance(value, int | float) else 0
+
+
 def deadline(now: float, timeout_minutes: int) -> str:
     """When a device that is late by now must have begun, as the twin's metadata tells time."""
     moment = datetime.fromtimestamp(now - timeout_minutes * SECONDS_A_MINUTE, UTC)
@@ -114,7 +120,7 @@ def bad_report(stage: str, row: Row) -> DeviceReport | None:
         return None
     device, outcome = str(row.get("deviceId")), _ENDS[standing.word]
     if isinstance(said, Report) and said.outcome is outcome:
-        return DeviceReport(device, said.outcome, said.code, said.detail, said.slot)
+        return DeviceReport(device, said.outcome, said.code, said.detail, said.slot, said.artifact, said.saved)
     return DeviceReport(device, outcome, None, f"the device reported {standing.word} and not why")
 
 

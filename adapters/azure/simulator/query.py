@@ -162,7 +162,8 @@ def _of_group(value: Attribute | Aggregate, twins: Sequence[Json]) -> object:
         return _value(value, twins[0])
     if value.attribute is None:
         return len(twins)
-    found = [each for twin in twins if isinstance(each := _value(value.attribute, twin), int | float)]
+    values = (_value(value.attribute, twin) for twin in twins)
+    found = [each for each in values if isinstance(each, int | float) and not isinstance(each, bool)]
     return _FUNCTIONS[value.function](found) if found else UNDEFINED
 
 

@@ -16,11 +16,11 @@ from bridge.release.delta.checkpoint import START, Checkpoint, pack_terms
 from bridge.release.delta.errors import AlteredPayload, MalformedPayload, OversizedPayload
 from bridge.release.delta.frames import OpenFrame, open_frame
 from bridge.release.delta.header import NO_IMAGE, Header, Terms
-from bridge.release.delta.memory import DEVICE_MEMORY, floor
+from bridge.release.delta.memory import DEVICE_MEMORY
 from bridge.release.delta.operations import Span
 from bridge.release.delta.spans import Source, SpanMaker
 from bridge.release.delta.streams import Intake
-from bridge.release.manifest import Image
+from bridge.release.image import Image
 
 ZEROS = bytes(1 << 20)
 """The largest piece of zero bytes; every such piece is this very object, so that a consumer can tell it."""
@@ -48,10 +48,10 @@ class Applier:
     that reads the whole slot back may turn it off.
 
     Feed it the payload from byte `start.payload` on. Each piece is in order; the first one belongs at byte
-    `start.target` of the new image. No piece is longer than `ZEROS` or the span that the header declares.
+    `start.target` of the new image. No piece is longer than `ZEROS` or the spans that its frame declares.
 
     Raises, from `feed`: MalformedPayload, AlteredPayload, OversizedPayload (more than `memory` bytes), ForeignSource,
-    ForeignZlib; and what `old` raises.
+    ForeignZlib, ForeignLz4; and what `old` raises.
     """
 
     def __init__(
@@ -114,15 +114,16 @@ class Applier:
         opened = yield from open_frame(self._intake, terms, self._old, index)
         self._require_fit(opened, terms, skip)
         for number, span in enumerate(opened.control.spans(), 1):
-            diff, extra = yield from opened.read(span)
-            if number > skip:
-                yield from self._span(maker, span, diff, extra)
-                self._mark(terms, start, index, number)
+            if number <= skip:
+                yield from opened.skip(span)
+                continue
+            yield from self._span(maker, span, opened)
+            self._mark(terms, start, index, number)
         yield from opened.finish()
 
-    def _span(self, maker: SpanMaker, span: Span, diff: bytes, extra: bytes) -> Flow:
+    def _span(self, maker: SpanMaker, span: Span, opened: OpenFrame) -> Flow:
         if not span.is_zero:
-            yield self._give(maker.make(span, diff, extra, self._target))
+            yield self._give((yield from maker.make(span, opened.diff, opened.extra, self._target)))
             return
         for at in range(0, span.target, len(ZEROS)):
             yield self._give(ZEROS[: span.target - at])
@@ -153,9 +154,6 @@ class Applier:
             raise OversizedPayload(
                 f"the payload takes {terms.memory} bytes of memory to apply, this device grants {self._memory}"
             )
-        least = floor(terms.span, terms.window)
-        if terms.frames and terms.memory < least:
-            raise MalformedPayload(f"the payload declares {terms.memory} bytes of memory, it takes {least} at least")
         for packing in terms.packings:
             packing.require_same()
 

@@ -10,7 +10,7 @@ import msgspec
 
 from bridge.release.delta.errors import MalformedPayload
 from bridge.release.delta.header import MAX_FRAMES, Terms
-from bridge.release.manifest import Length
+from bridge.release.image import Length
 
 MAX_TERMS = 96
 """Characters of base64 for the longest terms."""

@@ -13,6 +13,7 @@ from itertools import chain
 from bridge.release.delta.errors import MalformedPayload
 from bridge.release.delta.frame import FrameHead
 from bridge.release.delta.header import Terms
+from bridge.release.delta.measuring import measured
 from bridge.release.delta.numbers import fold, pack, unfold, unpack
 from bridge.release.delta.operations import MAX_OPERATIONS, PACKED, READING, WORK, Kind, Operation, Span, advance_of
 
@@ -47,13 +48,14 @@ class Control:
     """The operations of a frame. Raises: MalformedPayload where they do not agree with the frame's head."""
 
     def __init__(self, raw: bytes, head: FrameHead, terms: Terms) -> None:
-        self._terms = terms
+        self.head = head
+        self.terms = terms
         size = len(raw) - head.spans * _CHECKS.size
         if size < 2 * head.spans:
             raise MalformedPayload(f"a control stream of {len(raw)} bytes cannot hold {head.spans} spans")
         self._checks = raw[size:]
         self._cut(unpack(raw[:size]), head.spans)
-        self._require_sums(head)
+        self._require_sums()
 
     def spans(self) -> Iterator[Span]:
         """Each span, once it was found to keep within bounds. Raises: MalformedPayload."""
@@ -62,11 +64,6 @@ class Control:
         for count, checks in zip(self.counts, _CHECKS.iter_unpack(self._checks), strict=True):
             yield reader.read(self.kinds[at : at + count], *checks)
             at += count
-
-    @property
-    def terms(self) -> Terms:
-        """What bounds the operations."""
-        return self._terms
 
     def _cut(self, numbers: array[int], spans: int) -> None:
         columns = _Columns(numbers)
@@ -84,7 +81,8 @@ class Control:
         self.sources = columns.take(sum(counts[kind] for kind in READING))
         columns.require_end()
 
-    def _require_sums(self, head: FrameHead) -> None:
+    def _require_sums(self) -> None:
+        head = self.head
         total = [sum(column) for column in self.lengths]
         made = total[Kind.ZERO] + total[Kind.COPY] + total[Kind.ADD] + total[Kind.LITERAL]
         packed = sum(self.others[PACKED.index(Kind.DEFLATE)])
@@ -94,7 +92,7 @@ class Control:
                 f"the operations of a frame make {sums[0]} bytes of {sums[1]} of diff and {sums[2]} of extra; its head "
                 f"declares {head.target}, {head.diff.raw} and {head.extra.raw}"
             )
-        if total[Kind.INFLATE] + packed > WORK * head.target + self._terms.window:
+        if total[Kind.INFLATE] + packed > WORK * head.target + head.raw + head.window:
             raise MalformedPayload("a frame of the payload unpacks far more than it makes")
 
 
@@ -121,31 +119,16 @@ class _SpanReader:
 
     def __init__(self, control: Control) -> None:
         self._terms = control.terms
+        self._head = control.head
         self._lengths = [iter(column) for column in control.lengths]
         self._others = dict(zip(PACKED, map(iter, control.others), strict=True))
         self._packings = dict(zip(PACKED, map(iter, control.packings), strict=True))
         self._sources = iter(control.sources)
         self._cursor = 0
-        self._start()
-
-    def _start(self) -> None:
-        self._target = self._made = self._diff = self._extra = self._window = self._stored = 0
-        self._inside = 0
-        """Bytes that the DEFLATE before still takes."""
 
     def read(self, kinds: bytes, source_check: int, target_check: int) -> Span:
-        self._start()
         operations = [self._operation(kind) for kind in kinds]
-        span = Span(
-            operations,
-            self._target,
-            self._made,
-            self._diff,
-            self._extra,
-            self._window,
-            source_check,
-            target_check,
-        )
+        span = measured(operations, self._terms.old_length, source_check, target_check)
         self._require_bounds(span)
         return span
 
@@ -153,70 +136,27 @@ class _SpanReader:
         length = next(self._lengths[kind])
         if not length:
             raise MalformedPayload("an operation of the payload is empty")
+        other = packing = source = 0
         if kind in PACKED:
-            return self._packed(kind, length)
-        self._make(kind, length)
+            other, packing = next(self._others[Kind(kind)]), next(self._packings[Kind(kind)])
+            if not other or packing >= len(self._terms.packings):
+                raise MalformedPayload(f"an operation of the payload packs {other} bytes in way {packing}")
         if kind in READING:
-            return Operation(kind, length, self._source(length))
-        self._cursor += length
-        return Operation(kind, length)
-
-    def _make(self, kind: int, length: int) -> None:
-        self._made += length
-        if kind == Kind.ADD:
-            self._diff += length
-        elif kind == Kind.LITERAL:
-            self._extra += length
-        if not self._inside:
-            self._target += length
-        elif length > self._inside:
-            raise MalformedPayload("an operation of the payload reaches over the end of what is packed")
-        else:
-            self._inside -= length
-
-    def _packed(self, kind: int, length: int) -> Operation:
-        other, packing = next(self._others[Kind(kind)]), next(self._packings[Kind(kind)])
-        if not other or packing >= len(self._terms.packings):
-            raise MalformedPayload(f"an operation of the payload packs {other} bytes in way {packing}")
-        if kind == Kind.DEFLATE:
-            return self._deflate(length, other, packing)
-        return self._inflate(length, other, packing)
-
-    def _deflate(self, length: int, other: int, packing: int) -> Operation:
-        if self._inside:
-            raise MalformedPayload("the payload packs what is being packed")
-        self._inside = other
-        self._target += length
-        return Operation(Kind.DEFLATE, length, 0, other, packing)
-
-    def _inflate(self, length: int, other: int, packing: int) -> Operation:
-        if self._target:
-            raise MalformedPayload("a span of the payload unpacks after it began to make")
-        self._window += length
-        self._stored += other
-        source = self._source(other)
-        if source + other > self._terms.old_length:
-            raise MalformedPayload(f"the payload unpacks {other} bytes at {source}, outside the old image")
-        return Operation(Kind.INFLATE, length, source, other, packing)
-
-    def _source(self, length: int) -> int:
-        source = self._cursor + unfold(next(self._sources))
-        end, old = source + length, self._terms.old_length
-        if source < 0 or end > (old if source < old else old + self._window):
-            raise MalformedPayload(
-                f"the payload reads {length} bytes at {source}; the old image has {old}, the window {self._window}"
-            )
-        self._cursor = end
-        return source
+            source = self._cursor = self._cursor + unfold(next(self._sources))
+            if source < 0:
+                raise MalformedPayload(f"the payload reads {length} bytes at {source}")
+        operation = Operation(kind, length, source, other, packing)
+        self._cursor += advance_of(operation)
+        return operation
 
     def _require_bounds(self, span: Span) -> None:
-        terms = self._terms
-        if self._inside or not span.target:
-            raise MalformedPayload("a span of the payload makes nothing, or packs more than it makes")
-        if max(span.made, span.target) > terms.span and not span.is_zero:
-            raise MalformedPayload(f"a span of the payload makes {span.made} bytes, its header allows {terms.span}")
-        if max(span.window, self._stored) > terms.window:
-            raise MalformedPayload(f"a span of the payload unpacks {span.window} bytes, allowed are {terms.window}")
+        head = self._head
+        if span.target > head.span and not span.is_zero:
+            raise MalformedPayload(f"a span of the payload makes {span.target} bytes, its frame allows {head.span}")
+        if span.raw > head.raw:
+            raise MalformedPayload(f"a stream in the payload unpacks to {span.raw} bytes, its frame allows {head.raw}")
+        if span.held > head.window:
+            raise MalformedPayload(f"a span of the payload holds {span.held} bytes, its frame allows {head.window}")
         idle = (span.source_check and not span.reads, span.target_check and (span.is_zero or span.is_copy))
         if any(idle):
             raise MalformedPayload("a span of the payload carries a checksum of nothing")

@@ -8,7 +8,8 @@ ReleaseError
 └── UnusablePayload        sound, but not for this device as it is: another artifact of the release may do
     ├── OversizedPayload     needs more memory than this device grants
     ├── ForeignSource        the old slot does not hold the bytes that it builds on
-    └── ForeignZlib          this device's zlib packs otherwise than the maker's
+    ├── ForeignZlib          this device's zlib packs otherwise than the maker's
+    └── ForeignLz4           this device has no LZ4, or one that packs otherwise than the maker's
 """
 
 from __future__ import annotations
@@ -44,3 +45,7 @@ class ForeignSource(UnusablePayload):
 
 class ForeignZlib(UnusablePayload):
     """The device's zlib does not give the bytes that the maker's gave."""
+
+
+class ForeignLz4(UnusablePayload):
+    """The device has no LZ4, or one that does not give the bytes that the maker's gave."""

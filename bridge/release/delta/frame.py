@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import ClassVar
 
 from bridge.release.delta.errors import MalformedPayload
-from bridge.release.manifest import MAX_IMAGE_BYTES
+from bridge.release.image import MAX_IMAGE_BYTES
 
 
 class Codec(IntEnum):
@@ -45,9 +45,13 @@ DICTIONARY_BYTES = range(8, (1 << 28) + 1)
 MAX_STREAM = 1 << 28
 """Bytes of a stream, as coded and as decoded."""
 MAX_SPANS = 1 << 20
+MAX_SPAN = 16 << 20
+MAX_RAW = 16 << 20
+MAX_WINDOW = 64 << 20
+"""Bytes, of the limits that a frame may declare."""
 
 _STREAM = struct.Struct("<BBBII")
-_SIZES = struct.Struct("<QI")
+_SIZES = struct.Struct("<Q4I")
 _CHECK = struct.Struct("<I")
 FIXED_BYTES = _SIZES.size + 3 * _STREAM.size
 """Of a frame's head; `rest_of_head` tells from them how many follow."""
@@ -94,10 +98,17 @@ class Dictionary:
 
 @dataclass(frozen=True, slots=True)
 class FrameHead:
-    """A frame makes `target` bytes of image in `spans` spans. `dictionary` goes with an extra stream of ZSTD_OLD."""
+    """A frame makes `target` bytes of image in `spans` spans. `dictionary` goes with an extra stream of ZSTD_OLD.
+
+    Each span keeps within limits, in bytes: `span` of image, but where all of it is zero; `raw` of a stream unpacked,
+    or before it is packed; `window` held where there are such streams (`Span`).
+    """
 
     target: int
     spans: int
+    span: int
+    raw: int
+    window: int
     control: StreamHead
     diff: StreamHead
     extra: StreamHead
@@ -106,6 +117,11 @@ class FrameHead:
     def __post_init__(self) -> None:
         if not 1 <= self.spans <= min(MAX_SPANS, self.target) or self.target > MAX_IMAGE_BYTES:
             raise MalformedPayload(f"a frame of the payload declares {self.spans} spans for {self.target} bytes")
+        if self.span > MAX_SPAN or self.raw > MAX_RAW or self.window > MAX_WINDOW:
+            raise MalformedPayload(
+                f"a frame of the payload declares spans of {self.span}, streams of {self.raw} and windows of "
+                f"{self.window} bytes; {MAX_SPAN}, {MAX_RAW} and {MAX_WINDOW} are possible"
+            )
         if Codec.ZSTD_OLD in (self.control.codec, self.diff.codec):
             raise MalformedPayload("a frame of the payload codes another stream than the extra with the old image")
         if (self.dictionary is None) != (self.extra.codec is not Codec.ZSTD_OLD):
@@ -120,7 +136,7 @@ class FrameHead:
 
     def encode(self, seal: int) -> bytes:
         """The bytes that the frame starts with; `seal` is of `seal_of`."""
-        body = _SIZES.pack(self.target, self.spans)
+        body = _SIZES.pack(self.target, self.spans, self.span, self.raw, self.window)
         for stream in (self.control, self.diff, self.extra):
             body += _STREAM.pack(stream.codec, stream.first, stream.second, stream.stored, stream.raw)
         if self.dictionary is not None:
@@ -146,10 +162,11 @@ def decode_head(data: bytes, seal: int, index: int) -> FrameHead:
         raise MalformedPayload(
             f"frame {index} of the payload does not match its checksum: it was damaged, or belongs to another payload"
         )
-    target, spans = _SIZES.unpack_from(body)
+    target, spans, *limits = _SIZES.unpack_from(body)
+    span, raw, window = limits
     control, diff, extra = (_stream(body, _SIZES.size + at * _STREAM.size) for at in range(3))
     dictionary = Dictionary(*Dictionary.WIRE.unpack_from(body, FIXED_BYTES)) if len(body) > FIXED_BYTES else None
-    return FrameHead(target, spans, control, diff, extra, dictionary)
+    return FrameHead(target, spans, span, raw, window, control, diff, extra, dictionary)
 
 
 def _stream(body: bytes, at: int) -> StreamHead:

@@ -26,11 +26,10 @@ class OpenFrame:
     diff: Stream
     extra: Stream
 
-    def read(self, span: Span) -> Generator[None, None, tuple[bytes, bytes]]:
-        """The parts of the diff and extra streams that `span` takes; yields while they have not arrived."""
-        diff = yield from self.diff.read(span.diff)
-        extra = yield from self.extra.read(span.extra)
-        return diff, extra
+    def skip(self, span: Span) -> Generator[None, None, None]:
+        """Drop the parts of the diff and extra streams that `span` takes; yields while they have not arrived."""
+        yield from self.diff.skip(span.diff)
+        yield from self.extra.skip(span.extra)
 
     def finish(self) -> Generator[None, None, None]:
         """All spans were read: the streams must end here."""
@@ -60,7 +59,7 @@ def _head(intake: Intake, terms: Terms, index: int) -> Generator[None, None, Fra
 
 
 def _require_memory(head: FrameHead, terms: Terms, index: int) -> None:
-    need = needed(head, terms.span, terms.window)
+    need = needed(head)
     if need > terms.memory:
         raise MalformedPayload(
             f"frame {index} of the payload takes {need} bytes of memory to apply, its header declares {terms.memory}"

@@ -7,22 +7,19 @@ import zlib
 from dataclasses import dataclass
 
 from bridge.release.delta.errors import MalformedPayload
-from bridge.release.delta.zlibs import Packing
-from bridge.release.manifest import MAX_IMAGE_BYTES
+from bridge.release.delta.packing import Packing
+from bridge.release.image import MAX_IMAGE_BYTES
 
 MAGIC = b"\x89OTB"
 VERSION = 1
 MAX_PACKINGS = 4
 MAX_FRAMES = 1 << 20
-SPANS = range(4096, (16 << 20) + 1)
-"""Bytes that the largest span of a payload may hold."""
-MAX_WINDOW = 32 << 20
 NO_IMAGE = bytes(32)
 """Stands for the old image's sha256 where there is none."""
 
-_FIXED = struct.Struct("<4sBBQQ32s32sIIII")
+_FIXED = struct.Struct("<4sBBQQ32s32sII")
 _CHECK = struct.Struct("<I")
-_TERMS = struct.Struct("<QQIIIII")
+_TERMS = struct.Struct("<QQIII")
 FIXED_BYTES = _FIXED.size
 """Of the header; `rest_of_header` tells from them how many follow."""
 
@@ -31,29 +28,25 @@ FIXED_BYTES = _FIXED.size
 class Terms:
     """What must be known to apply any frame of a payload. Lengths in bytes.
 
-    `memory` is the ceiling that no frame exceeds (`bridge.release.delta.memory`), `span` and `window` the most that one
-    span makes and unpacks; `identity` ties frames to their payload.
+    `memory` is the ceiling that no frame exceeds (`bridge.release.delta.memory`); `identity` ties frames to their
+    payload.
     """
 
     old_length: int
     new_length: int
     memory: int
-    span: int
-    window: int
     frames: int
     identity: int
     packings: tuple[Packing, ...] = ()
 
     def __post_init__(self) -> None:
         self._require(max(self.old_length, self.new_length) <= MAX_IMAGE_BYTES, "an image", "length")
-        self._require(self.span in SPANS, f"spans of {self.span} bytes", "span")
-        self._require(self.window <= MAX_WINDOW, f"windows of {self.window} bytes", "window")
         self._require(self.frames <= MAX_FRAMES, f"{self.frames} frames", "count")
         self._require(len(self.packings) <= MAX_PACKINGS, f"{len(self.packings)} ways of packing", "count")
 
     def encode(self) -> bytes:
-        """At most 72 bytes, for a checkpoint."""
-        fixed = (self.old_length, self.new_length, self.memory, self.span, self.window, self.frames, self.identity)
+        """At most 64 bytes, for a checkpoint."""
+        fixed = (self.old_length, self.new_length, self.memory, self.frames, self.identity)
         return _TERMS.pack(*fixed) + b"".join(packing.encode() for packing in self.packings)
 
     @classmethod
@@ -61,8 +54,8 @@ class Terms:
         """The inverse of `encode`. Raises: MalformedPayload."""
         if len(data) < _TERMS.size or (len(data) - _TERMS.size) % Packing.WIRE.size:
             raise MalformedPayload(f"the terms of a payload do not have {len(data)} bytes")
-        old, new, memory, span, window, frames, identity = _TERMS.unpack_from(data)
-        return cls(old, new, memory, span, window, frames, identity, _packings(data[_TERMS.size :]))
+        old, new, memory, frames, identity = _TERMS.unpack_from(data)
+        return cls(old, new, memory, frames, identity, _packings(data[_TERMS.size :]))
 
     def _require(self, holds: bool, what: str, which: str) -> None:  # noqa: FBT001 - reads as a sentence
         if not holds:
@@ -89,8 +82,6 @@ class Header:
             self.old_sha256,
             self.new_sha256,
             terms.memory,
-            terms.span,
-            terms.window,
             terms.frames,
         )
         body = fixed + b"".join(packing.encode() for packing in terms.packings)
@@ -116,11 +107,11 @@ def decode_header(data: bytes) -> Header:
     body = data[: -_CHECK.size]
     if _CHECK.unpack(data[-_CHECK.size :])[0] != zlib.crc32(body):
         raise MalformedPayload("the header of the payload does not match its checksum: it was damaged on the way")
-    _, _, _, old_length, new_length, old, new, memory, span, window, frames = _FIXED.unpack_from(body)
+    _, _, _, old_length, new_length, old, new, memory, frames = _FIXED.unpack_from(body)
     if (old == NO_IMAGE) != (old_length == 0):
         raise MalformedPayload("the payload names an old image without bytes, or bytes without an old image")
     packings = _packings(body[_FIXED.size :])
-    terms = Terms(old_length, new_length, memory, span, window, frames, identity_of(old, new), packings)
+    terms = Terms(old_length, new_length, memory, frames, identity_of(old, new), packings)
     return Header(terms, old, new)
 
 

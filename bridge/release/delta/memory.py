@@ -11,24 +11,26 @@ MEBIBYTE = 1 << 20
 DEVICE_MEMORY = 64 * MEBIBYTE
 """What a device grants if it is not told otherwise."""
 FIXED = 8 * MEBIBYTE
-"""The block of zeros, a chunk of the network, heads, and the operations of one span one by one."""
-SPAN_COPIES = 8
-"""Old bytes, diff and extra of a span, joined and not yet joined; what was made; what was packed."""
-WINDOW_COPIES = 3
-"""Streams as stored, as unpacked, and joined."""
+"""The block of zeros, a chunk of the network, heads, the operations of one span one by one, and what is made of them at
+once (`bridge.release.delta.making.PIECE_BYTES`) in all its parts."""
+SPAN_COPIES = 2
+"""What was read or packed, and what was made: in pieces and joined."""
 NUMBER_COPIES = 20
 """The control stream as bytes, and as numbers of 8 bytes each, while their row grows."""
 DICTIONARY_COPIES = 2
 
 
-def needed(head: FrameHead, span: int, window: int) -> int:
-    """Bytes to apply a frame where no span makes more than `span` bytes and unpacks more than `window`."""
-    return floor(span, window) + streams(head)
+def needed(head: FrameHead) -> int:
+    """Bytes to apply a frame."""
+    return floor(head.span, head.raw, head.window) + streams(head)
 
 
-def floor(span: int, window: int) -> int:
-    """Bytes that even an empty frame takes."""
-    return FIXED + span * SPAN_COPIES + window * WINDOW_COPIES
+def floor(span: int, raw: int, window: int) -> int:
+    """Bytes that spans take which make `span` bytes of image, of streams of `raw` bytes, and hold `window` for that.
+
+    A library unpacks into memory of its own and copies; and packs into memory of its own and copies.
+    """
+    return FIXED + window + raw + max(raw, span * SPAN_COPIES)
 
 
 def streams(head: FrameHead) -> int:

@@ -26,7 +26,7 @@ MAX_OPERATIONS = 1 << 14
 """In a span: bounds the memory that they take one by one."""
 WORK = 1100
 """Bytes unpacked and packed again for one byte of target, at most, beside one window: bounds the time that a frame
-takes. Deflate packs up to 1032 to one."""
+takes. Deflate packs up to 1032 to one, LZ4 up to 255."""
 
 
 class Operation(NamedTuple):
@@ -35,7 +35,8 @@ class Operation(NamedTuple):
     ZERO: `length` zero bytes. COPY: `length` bytes at `source`. ADD: the same, each increased by the next byte of the
     diff stream, modulo 256. LITERAL: the next `length` bytes of the extra stream. INFLATE: unpacks `other` bytes at
     `source` of the old image to `length` bytes at the end of the window. DEFLATE: packs the `other` bytes that the
-    next operations make to `length` bytes of target. `packing` is an index of `Terms.packings`.
+    next operations make to `length` bytes of target. Both of them by any method: `packing` is an index of
+    `Terms.packings`.
     """
 
     kind: int
@@ -49,16 +50,20 @@ class Operation(NamedTuple):
 class Span:
     """Operations, and crc32 of all that they read from the old image in order and of all that they make.
 
-    Bytes: `target` of image, `made` before packing, `diff` and `extra` of those streams, `window` unpacked. A checksum
-    that says nothing is 0: of the source without reading, of the target of bytes that are zero or the source itself.
+    Bytes: `target` of image; `diff` and `extra` of those streams; `raw` of the largest stream that it unpacks or packs,
+    before packing; `held` where it does so at all: what it reads from the old image, and what it keeps of the streams
+    that it unpacks. Of each of these `kept` is the range, in the window, from the first byte that is used to the last.
+    A checksum that says nothing is 0: of the source without reading, of the target of bytes that are zero or the
+    source itself.
     """
 
     operations: Sequence[Operation]
     target: int
-    made: int
     diff: int
     extra: int
-    window: int
+    raw: int = 0
+    held: int = 0
+    kept: tuple[range, ...] = ()
     source_check: int = 0
     target_check: int = 0
 

@@ -126,7 +126,7 @@ class Arriving:
 class Stream:
     """One stream, decoded as it is read; `name` is for people.
 
-    Both methods are generators that yield while bytes have not arrived, and raise MalformedPayload for a stream that
+    Its methods are generators that yield while bytes have not arrived, and raise MalformedPayload for a stream that
     is broken, cut, or longer than its head declares.
     """
 
@@ -143,6 +143,12 @@ class Stream:
             parts.append(part)
             missing -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def skip(self, count: int) -> Generator[None, None, None]:
+        """Drop the next `count` decoded bytes."""
+        while count:
+            part = yield from self._decode(min(count, INPUT_BYTES))
+            count -= len(part)
 
     def finish(self) -> Generator[None, None, None]:
         """The stream has been read: nothing may follow."""

@@ -12,6 +12,7 @@ INDEXED = {
     "customFields": [
         {"name": f"{REPORTED}.bucket", "type": "Number"},
         {"name": f"{REPORTED}.model", "type": "String"},
+        {"name": f"{REPORTED}.saved", "type": "Number"},
     ],
 }
 EVERY_BUCKET = (Buckets(0, 9999),)

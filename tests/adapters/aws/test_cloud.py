@@ -355,7 +355,7 @@ def test_a_missing_bucket_is_named(fleet, package, tmp_path):
 @pytest.mark.usefixtures("simulator")
 def test_a_missing_artifact_file_is_named(fleet, package, tmp_path):
     """The release folder was moved."""
-    with pytest.raises(FleetError, match=r"rootfs\.img\.zst: .*absent: No such file"):
+    with pytest.raises(FleetError, match=r"rootfs\.full: .*absent: No such file"):
         fleet.put_artifact(package.artifact, tmp_path / "absent", lambda _: None)
 
 

@@ -29,7 +29,7 @@ WAIT = 30.0
 THING = "device-1"
 TOPICS = {"publish": 1, "subscribe": 2}
 """Packets of one request that a policy meets: both answers are subscribed to at once."""
-STATE = DeviceState("gateway-3", "2.1.0", 21, "b", "b", 4, 1, 2, "1.0.0", "installed")
+STATE = DeviceState("gateway-3", "2.1.0", 21, "b", "b", 4, 1, 2, "1.0.0", "installed", 5_000_000_000)
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
 
 

@@ -32,7 +32,14 @@ DIGEST = "8d7d0b3ac0ffee00000000000000000000000000000000000000000000000001"
 KEY = "spring-2026-1"
 PROGRESS = Progress(Phase.DOWNLOADING, 40)
 REPORT = Report(
-    Outcome.FELL_BACK, "a", "1.4.2", FailureCode.UNHEALTHY, "check network: no default route after 60 s", fallbacks=3
+    Outcome.FELL_BACK,
+    "a",
+    "1.4.2",
+    FailureCode.UNHEALTHY,
+    "check network: no default route after 60 s",
+    fallbacks=3,
+    artifact="gateway-os-2.0.0-from-1.4.2",
+    saved=81_788_928,
 )
 
 
@@ -45,8 +52,8 @@ def blocks() -> dict[str, object]:
 
 def test_the_document_is_the_one_shown(blocks):
     """Field by field, in that order."""
-    url = placeholder(REGION, "acme-firmware", object_key("otabridge", DIGEST, "rootfs.img.zst"))
-    document = Document("gateway-os", "2.0.0", RELEASE, (b"the bytes of 2.root.json",), {"rootfs.img.zst": url})
+    url = placeholder(REGION, "acme-firmware", object_key("otabridge", DIGEST, "rootfs.full"))
+    document = Document("gateway-os", "2.0.0", RELEASE, (b"the bytes of 2.root.json",), {"rootfs.full": url})
 
     assert render_document(document) == json.dumps(blocks["document"], separators=(",", ":"))
     assert parse_document(blocks["document"]) == document

@@ -18,7 +18,7 @@ from bridge.cli.app import app
 from bridge.errors import UsageError
 from bridge.fleet import LimitError
 from bridge.release.errors import MalformedRelease
-from tests.releases import ReleaseKit, new_release, sha256
+from tests.releases import ReleaseKit, new_release, pretended
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/presign"
@@ -118,9 +118,7 @@ def test_later_roots_ride_along(run, folder, tmp_path):
 
 def test_a_release_that_is_too_large_is_refused(run, folder, kit):
     """With the field, its size and the limit."""
-    names = tuple(f"delta-{n}" for n in range(11))
-    artifact = kit.package(b"x").artifact
-    artifacts = tuple(type(artifact)(name, 1, sha256(b""), artifact.image) for name in names)
+    artifacts = pretended(kit.package(b"x").artifact, 10)
     (folder / "release.json").write_bytes(kit.sign(new_release(artifacts=artifacts)))
 
     with pytest.raises(LimitError, match=r"translate aws: artifacts: 11 downloads; AWS fills in at most 10"):

@@ -23,6 +23,7 @@ from adapters.violations import BrokenLimits
 from bridge.release.details import (
     MAX_DETAIL_PAIRS,
     MAX_DETAIL_VALUE,
+    MAX_SAVED,
     one_line,
     parse_details,
     progress_details,
@@ -45,10 +46,11 @@ documents = st.builds(
 )
 progresses = st.builds(Progress, st.sampled_from(Phase), st.integers(0, 100))
 counts = st.integers(0, 2**31 - 1)
+saved = st.integers(0, MAX_SAVED)
 bad = st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.INSTALLED])
-reports = st.builds(Report, bad, printable, printable, st.sampled_from(FailureCode), printable, counts) | st.builds(
-    Report, st.just(Outcome.INSTALLED), printable, printable, st.none(), printable, counts
-)
+reports = st.builds(
+    Report, bad, printable, printable, st.sampled_from(FailureCode), printable, counts, printable, saved
+) | st.builds(Report, st.just(Outcome.INSTALLED), printable, printable, st.none(), printable, counts, printable, saved)
 
 
 def good() -> dict[str, object]:
@@ -59,7 +61,7 @@ def good() -> dict[str, object]:
         "release": {"name": "gateway-os", "version": "2.0.0"},
         "metadata": base64.b64encode(b"release").decode(),
         "roots": [base64.b64encode(b"root").decode()],
-        "artifacts": {"rootfs.img.zst": "https://store/k?signed"},
+        "artifacts": {"rootfs.full": "https://store/k?signed"},
     }
 
 

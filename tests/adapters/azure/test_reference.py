@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.azure.fleet.queries import standings
+from adapters.azure.fleet import queries
 from adapters.azure.formats.results import extended
 from adapters.azure.wire import (
     HANDLER,
@@ -31,7 +31,14 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "azure-wire.md"
 STAGE = stage_name("spring-2026-1")
 PROGRESS = Progress(Phase.DOWNLOADING, 40)
 REPORT = Report(
-    Outcome.FELL_BACK, "a", "1.4.2", FailureCode.UNHEALTHY, "check network: no default route after 60 s", fallbacks=3
+    Outcome.FELL_BACK,
+    "a",
+    "1.4.2",
+    FailureCode.UNHEALTHY,
+    "check network: no default route after 60 s",
+    fallbacks=3,
+    artifact="gateway-os-2.0.0-from-1.4.2",
+    saved=81_788_928,
 )
 
 
@@ -84,9 +91,21 @@ def test_what_devices_report_is_shown(blocks):
 
 def test_the_query_is_the_one_shown(text):
     """One GROUP BY for a stage."""
-    (shown,) = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    shown, _ = sql(text)
 
-    assert " ".join(shown.split()) == standings("STAGE")
+    assert shown == queries.standings("STAGE")
+
+
+def test_the_sum_is_the_one_shown(text):
+    """But for the stage's name, and the two numbers."""
+    _, shown = sql(text)
+
+    assert shown == queries.saved(["STAGE"], 21, 9600).replace("= 21", "= N").replace("9600", "MOST")
+
+
+def sql(text: str) -> list[str]:
+    """The page's queries, each in one line."""
+    return [" ".join(each.split()) for each in re.findall(r"```sql\n(.*?)```", text, re.DOTALL)]
 
 
 def test_codes_are_the_ones_shown(text):

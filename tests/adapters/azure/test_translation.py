@@ -20,7 +20,7 @@ from bridge.names import stage_name
 from bridge.release.errors import MalformedRelease
 from tests.adapters.azure.formats.manifests import schema
 from tests.adapters.azure.formats.published import needs_samples
-from tests.releases import MODEL, ReleaseKit, new_release, sha256
+from tests.releases import MODEL, ReleaseKit, new_release, pretended, sha256
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = ("--provider", "Acme", "--manufacturer", "Acme Inc.", "--created", "2026-03-01T12:00:00Z")
@@ -276,8 +276,7 @@ def test_an_empty_file_is_refused(run, tmp_path):
 
 def test_a_release_with_too_many_files_is_refused(run, folder, kit):
     """Metadata and artifacts together."""
-    artifact = kit.package(b"x").artifact
-    artifacts = tuple(type(artifact)(f"delta-{n}", 1, sha256(b""), artifact.image) for n in range(10))
+    artifacts = pretended(kit.package(b"x").artifact, 9)
     (folder / "release.json").write_bytes(kit.sign(new_release(artifacts=artifacts)))
 
     with pytest.raises(LimitError, match="Device Update takes 10 files"):

@@ -32,6 +32,7 @@ from adapters.azure.wire import (
 )
 from adapters.violations import BrokenLimits
 from bridge.names import stage_name
+from bridge.release.details import MAX_SAVED
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 from bridge.release.trust import MAX_ROOT_BYTES, MAX_ROOTS
@@ -43,10 +44,11 @@ standings = st.builds(Standing, stages, st.sampled_from(Word))
 printable = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=128)
 progresses = st.builds(Progress, st.sampled_from(Phase), st.integers(0, 100))
 counts = st.integers(0, 2**31 - 1)
+saved = st.integers(0, MAX_SAVED)
 bad = st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.INSTALLED])
-reports = st.builds(Report, bad, printable, printable, st.sampled_from(FailureCode), printable, counts) | st.builds(
-    Report, st.just(Outcome.INSTALLED), printable, printable, st.none(), printable, counts
-)
+reports = st.builds(
+    Report, bad, printable, printable, st.sampled_from(FailureCode), printable, counts, printable, saved
+) | st.builds(Report, st.just(Outcome.INSTALLED), printable, printable, st.none(), printable, counts, printable, saved)
 STAGE = stage_name("spring-2026-1")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -28,3 +29,25 @@ def test_ctrl_c_while_libraries_are_loaded_ends_it_quietly(monkeypatch, capsys):
 
     assert ended.value.code == 130
     assert capsys.readouterr().err == ""
+
+
+def test_a_library_that_is_missing_is_told_when_it_is_needed(monkeypatch, capsys):
+    """numpy is loaded by those commands alone that calculate with it; without it they say what to install."""
+
+    def lacking() -> None:
+        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+    monkeypatch.setattr("bridge.cli.app.app", lacking)
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 2
+    assert "pip install 'otabridge[aws,azure]'" in capsys.readouterr().err
+
+
+def test_the_command_line_loads_without_numpy():
+    """It would double the time in which `otabridge --help` answers."""
+    loaded = "import sys, bridge.cli.app; sys.exit('numpy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", loaded], check=False, timeout=120).returncode == 0

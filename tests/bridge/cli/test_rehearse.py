@@ -85,12 +85,3 @@ def test_wrong_words_are_refused_by_name(stage, words, message):
 
     assert ended.code == 2
     assert message in ended.err
-
-
-def test_without_numpy_it_says_what_to_install(stage, monkeypatch):
-    """It is an extra: a controller does not need it."""
-    monkeypatch.setattr("bridge.cli.rehearse.find_spec", lambda _: None)
-    ended = stage.otabridge("rollout", "rehearse", "rollout.yaml", *VIRTUAL)
-
-    assert ended.code == 2
-    assert "pip install 'otabridge[rehearse]'" in ended.err

@@ -52,7 +52,7 @@ def test_a_release_from_image_to_acceptance(otabridge):
     ran = otabridge("release", "verify", "rel", *DEVICE)
 
     assert (ran.exit_code, ran.err) == (0, "")
-    assert ran.out.endswith("gateway-os-2.0.0.r2.full.zst: length and sha256 as signed\naccepted\n")
+    assert ran.out.endswith("gateway-os-2.0.0.r2.full: length and sha256 as signed\naccepted\n")
 
 
 @pytest.mark.usefixtures("owner")
@@ -186,7 +186,7 @@ def flip(path, position):
 
 
 FILE = Path("rel", RELEASE_FILE)
-ARTIFACT = Path("rel", "rootfs.img.zst")
+ARTIFACT = Path("rel", "rootfs.full")
 
 
 def flip_signature():
@@ -248,15 +248,21 @@ REFUSED = {
         15,
         "release.json is not in canonical form",
     ),
-    "a byte of an artifact": ({}, lambda _: flip(ARTIFACT, 100), (), 15, "artifact rootfs.img.zst"),
+    "a byte of an artifact": ({}, lambda _: flip(ARTIFACT, 100), (), 15, "artifact rootfs.full"),
     "half an artifact": (
         {},
         lambda _: ARTIFACT.write_bytes(ARTIFACT.read_bytes()[:99]),
         (),
         15,
-        "bytes of artifact is 99",
+        "it has 99 bytes, signed were ",
     ),
-    "no artifact": ({}, lambda _: ARTIFACT.unlink(), (), 15, "artifact rootfs.img.zst cannot be read from rel"),
+    "no artifact": (
+        {},
+        lambda _: ARTIFACT.unlink(),
+        (),
+        15,
+        "artifact rootfs.full: it cannot be read from rel: No such file",
+    ),
     "not JSON": ({}, lambda _: FILE.write_text("{"), (), 10, "release.json is not TUF metadata"),
     "oversize": (
         {},
@@ -327,7 +333,7 @@ def test_an_accepted_release_tells_everything(otabridge):
 
     assert (ran.exit_code, ran.json["accepted"], ran.json["refusal"]) == (0, True, None)
     assert (ran.json["standing"]["threshold"], ran.json["standing"]["missing"], ran.json["root_version"]) == (2, 0, 1)
-    assert [(each["name"], each["problem"]) for each in ran.json["artifacts"]] == [("rootfs.img.zst", None)]
+    assert [(each["name"], each["problem"]) for each in ran.json["artifacts"]] == [("rootfs.full", None)]
 
 
 def test_artifacts_may_be_left_out(otabridge):

@@ -109,7 +109,7 @@ def test_a_release_that_devices_would_refuse_is_refused_before_anything_is_creat
 
 def test_an_altered_artifact_is_refused_before_anything_is_created(desk):
     """The signature covers the bytes of the image, not only their description."""
-    artifact = next((desk.folder / "release").glob("*.zst"))
+    artifact = next((desk.folder / "release").glob("*.full"))
     artifact.write_bytes(b"\0" + artifact.read_bytes()[1:])
 
     applied = desk.apply()

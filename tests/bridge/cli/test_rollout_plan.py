@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from bridge.cli.sizes import in_bytes
 from bridge.planning.planned import Facts, Feature, How
 from tests.bridge.cli.desk import APPROVALS, ROLLOUT, WAY_BACK
 
@@ -119,7 +120,7 @@ def test_plan_says_what_it_takes(desk):
     takes = document["estimate"]["fleets"][0]
 
     assert "  takes 2 h 5 min at least, its soak of 2h in it; ends " in planned
-    assert f"  transfer  {takes['most_bytes']} bytes; the release has no deltas\n" in planned
+    assert f"  transfer  {in_bytes(takes['most_bytes'])}; the release has no deltas\n" in planned
     assert f"  cost      {takes['most_cost']:.2f} EUR\n" in planned
     assert takes["most_cost"] == round(takes["most_bytes"] * 900_000 / 10**9, 2) > 0
     assert f"  calls     {takes['calls']} for all orders, {takes['calls_a_pass']} in each pass\n" in planned

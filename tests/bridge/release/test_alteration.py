@@ -16,7 +16,10 @@ TWO_OF_TWO = ReleaseKit(release_keys=(2, 2))
 ONE_OF_TWO = ReleaseKit(release_keys=(1, 2))
 CASES = {
     "2 of 2": (TWO_OF_TWO, TWO_OF_TWO.package(b"image").document),
-    "1 of 2, both signed": (ONE_OF_TWO, ONE_OF_TWO.package(b"image", signers=ONE_OF_TWO.release_signers).document),
+    "1 of 2, both signed": (
+        ONE_OF_TWO,
+        ONE_OF_TWO.package(b"image", sources=[b"older"], signers=ONE_OF_TWO.release_signers).document,
+    ),
 }
 
 

@@ -21,6 +21,7 @@ PUBLISHED = {
     "TOO_LARGE": (108, 18),
     "DOWNLOAD": (200, None),
     "LINK_REFUSED": (201, None),
+    "METERED": (202, None),
     "SLOT_WRITE": (300, None),
     "SLOT_MISMATCH": (301, None),
     "BOOT_ENVIRONMENT": (302, None),

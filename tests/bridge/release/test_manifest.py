@@ -12,42 +12,49 @@ from hypothesis import strategies as st
 from tuf.api.metadata import Metadata
 
 from bridge.release.errors import MalformedRelease
+from bridge.release.image import MAX_IMAGE_BYTES, Image
 from bridge.release.manifest import (
-    MAX_IMAGE_BYTES,
+    MAX_ARTIFACTS,
+    MAX_MEMORY,
     MAX_RELEASE_BYTES,
     Artifact,
     Compatibility,
-    Image,
     Kind,
     Release,
     Versions,
     parse,
     parse_version,
     render,
+    require_valid,
 )
 from bridge.release.trust import canonical, read_release
 
 TEXT = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=128)
 LENGTHS = st.integers(0, MAX_IMAGE_BYTES)
 HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
+IMAGES = st.builds(Image, length=LENGTHS, sha256=HASHES)
+NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 VERSIONS = st.from_regex(r"\A[0-9]{1,4}(\.[0-9]{1,4}){0,3}(rc[0-9])?\Z")
-ARTIFACTS = st.lists(
-    st.builds(
-        Artifact,
-        name=st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z"),
-        length=LENGTHS,
-        sha256=HASHES,
-        image=st.builds(Image, length=LENGTHS, sha256=HASHES),
-    ),
-    min_size=1,
-    max_size=16,
-    unique_by=lambda artifact: artifact.name,
-).map(tuple)
 RANGES = st.one_of(
     st.builds(Versions, least=st.none() | VERSIONS),
     st.builds(Versions, most=st.none() | VERSIONS),
     st.tuples(VERSIONS, VERSIONS).map(lambda ends: Versions(*sorted(ends, key=parse_version))),
 )
+
+
+@st.composite
+def artifacts(draw):
+    """A full artifact and up to 15 deltas of one image, in any order."""
+    image = draw(IMAGES)
+    names = draw(st.lists(NAMES, min_size=1, max_size=MAX_ARTIFACTS, unique=True))
+    old = st.builds(Image, st.integers(1, MAX_IMAGE_BYTES), HASHES.filter(lambda each: each != image.sha256))
+    count = len(names) - 1
+    sources = draw(st.lists(old, min_size=count, max_size=count, unique_by=lambda each: each.sha256))
+    made = [
+        Artifact(name, draw(LENGTHS), draw(HASHES), image, source=source, memory=draw(st.integers(0, MAX_MEMORY)))
+        for name, source in zip(names, [None, *sources], strict=True)
+    ]
+    return tuple(draw(st.permutations(made)))
 
 
 @st.composite
@@ -59,13 +66,14 @@ def releases(draw):
         version=draw(VERSIONS),
         sequence=sequence,
         compatibility=Compatibility(draw(TEXT), tuple(draw(st.lists(TEXT, max_size=4))), draw(RANGES)),
-        artifacts=draw(ARTIFACTS),
+        artifacts=draw(artifacts()),
         expires=draw(st.integers(946684800, 32472144000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))),
         floor=draw(st.integers(1, sequence)),
         kind=draw(st.sampled_from(Kind)),
         advisory=draw(st.just("") | TEXT),
         support_until=draw(st.none() | st.dates()),
         health=tuple(draw(st.lists(TEXT, max_size=4))),
+        full_over_metered=draw(st.booleans()),
     )
 
 
@@ -77,7 +85,7 @@ def a_release(**changes):
         version="2.0.0",
         sequence=2,
         compatibility=Compatibility("gateway-3"),
-        artifacts=(Artifact("image.zst", 10, digest, Image(20, digest)),),
+        artifacts=(Artifact("image.full", 10, digest, Image(20, digest)),),
         expires=datetime(2027, 1, 1, tzinfo=UTC),
     )
     return msgspec.structs.replace(plain, **changes)
@@ -88,8 +96,7 @@ def test_parse_inverts_render(release):
     """Whatever can be signed is read back unchanged, artifacts in any order."""
     seen = parse(render(release))
 
-    assert msgspec.structs.replace(release, artifacts=()) == msgspec.structs.replace(seen, artifacts=())
-    assert set(release.artifacts) == set(seen.artifacts)
+    assert release == seen
 
 
 @given(releases())
@@ -133,9 +140,16 @@ WRONG = {
     "no artifacts": ({"targets": {}}, "length >= 1"),
     "a path for a name": ({"targets": {"../etc/passwd": {"length": 1, "hashes": {"sha256": "a" * 64}}}}, "custom"),
     "a name that ends a line": ({"rename": "image\n"}, "matching regex"),
-    "no sha256": ({"targets.image.hashes": {"md5": "a"}}, "targets['image.zst']: Expected `str`, got `null`"),
-    "an unknown codec": ({"targets.image.custom.codec": "lzma"}, "targets['image.zst'].custom: Invalid enum"),
-    "a length beyond a tebibyte": ({"targets.image.length": 2**40 + 1}, "targets['image.zst']: Expected `int` <="),
+    "no sha256": ({"targets.image.hashes": {"md5": "a"}}, "targets['image.full']: Expected `str`, got `null`"),
+    "an unknown codec": ({"targets.image.custom.codec": "zstd"}, "targets['image.full'].custom: Invalid enum"),
+    "a source without length": ({"targets.image.custom.source": {"sha256": "a" * 64}}, "missing required field"),
+    "a source of a wrong hash": (
+        {"targets.image.custom.source": {"length": 1, "sha256": "A" * 64}},
+        "matching regex",
+    ),
+    "more memory than a header declares": ({"targets.image.custom.memory": 2**32}, "<= 4294967295"),
+    "a rule that is no rule": ({"custom.full_over_metered": "maybe"}, "Expected `bool`, got `str`"),
+    "a length beyond a tebibyte": ({"targets.image.length": 2**40 + 1}, "targets['image.full']: Expected `int` <="),
     "keys of its own": ({"delegations": {"keys": {}, "roles": []}}, "only the root names who may sign"),
 }
 
@@ -151,9 +165,9 @@ def edited(changes):
 def edit(signed, path, value):
     """Set one field; `image` stands for the artifact, `rename` renames it."""
     if path == "rename":
-        signed["targets"] = {value: signed["targets"]["image.zst"]}
+        signed["targets"] = {value: signed["targets"]["image.full"]}
         return
-    *parents, last = ["image.zst" if part == "image" else part for part in path.split(".")]
+    *parents, last = ["image.full" if part == "image" else part for part in path.split(".")]
     place = signed
     for parent in parents:
         place = place[parent]
@@ -168,6 +182,52 @@ def test_a_field_outside_its_limit_is_refused_by_name(changes, says):
 
     assert says in str(refusal.value)
     assert str(refusal.value).isprintable()
+
+
+HASH = {letter: letter * 64 for letter in "abcd"}
+NEW = Image(20, HASH["a"])
+FULL = Artifact("full", 10, HASH["d"], NEW)
+FROM_B = Artifact("from-b", 5, HASH["d"], NEW, source=Image(20, HASH["b"]))
+AT_ODDS = {
+    "deltas alone": ((FROM_B,), "all are deltas; one must be full"),
+    "two full ones": ((FULL, msgspec.structs.replace(FULL, name="whole")), "full and whole are both full"),
+    "two deltas of one source": (
+        (FULL, FROM_B, msgspec.structs.replace(FROM_B, name="also-b")),
+        "from-b and also-b start from the same image",
+    ),
+    "a delta of its own image": (
+        (FULL, msgspec.structs.replace(FROM_B, source=NEW)),
+        "from-b starts from the image that it makes",
+    ),
+    "a delta of nothing": (
+        (FULL, msgspec.structs.replace(FROM_B, source=Image(0, HASH["c"]))),
+        "from-b starts from an image without bytes",
+    ),
+    "two images": (
+        (FULL, msgspec.structs.replace(FROM_B, image=Image(21, HASH["c"]))),
+        "full and from-b make different images",
+    ),
+}
+
+
+@pytest.mark.parametrize(("artifacts", "says"), AT_ODDS.values(), ids=AT_ODDS)
+def test_artifacts_that_do_not_go_together_are_refused_by_name(artifacts, says):
+    """When a release is made, and when a device reads it."""
+    release = a_release(artifacts=artifacts)
+
+    with pytest.raises(MalformedRelease, match=says):
+        require_valid(release)
+    with pytest.raises(MalformedRelease, match=says):
+        parse(render(release))
+
+
+def test_a_full_artifact_and_deltas_go_together():
+    """One image, from nothing and from what came before."""
+    release = a_release(artifacts=(FROM_B, FULL), full_over_metered=False)
+
+    require_valid(release)
+    assert parse(render(release)) == release
+    assert release.full == FULL
 
 
 def test_unknown_fields_are_left_alone():

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.release.bucket import BUCKETS, bucket
+from bridge.release.details import MAX_SAVED
 from bridge.release.state import MAX_COUNT, MAX_TEXT, DeviceState, render
 
-STATE = DeviceState("gateway-3", "2.1.0", 21, "b", "b", 4, 1, 2, "1.0.0", "installed")
+STATE = DeviceState("gateway-3", "2.1.0", 21, "b", "b", 4, 1, 2, "1.0.0", "installed", 5_000_000_000)
 
 
 def test_the_fields_that_clouds_are_asked_for():
@@ -28,6 +29,7 @@ def test_the_fields_that_clouds_are_asked_for():
         "watchdog_resets": 2,
         "agent": "1.0.0",
         "outcome": "installed",
+        "saved": 5_000_000_000,
     }
 
 
@@ -39,10 +41,11 @@ def test_the_bucket_is_of_the_name_by_which_the_cloud_knows_it():
 @given(st.text(max_size=400), st.text(max_size=200), st.integers())
 def test_nothing_leaves_the_bounds(text, device, number):
     """Whatever a configuration, a release or a journal holds."""
-    fields = render(replace(STATE, model=text, outcome=text, boots=number, sequence=number), device)
+    fields = render(replace(STATE, model=text, outcome=text, boots=number, sequence=number, saved=number), device)
 
     assert 0 <= fields["bucket"] < BUCKETS
     assert all(len(each) <= MAX_TEXT and each.isprintable() for each in fields.values() if isinstance(each, str))
+    assert 0 <= fields.pop("saved") <= MAX_SAVED
     assert all(0 <= each <= MAX_COUNT for each in fields.values() if isinstance(each, int))
 
 
@@ -50,3 +53,10 @@ def test_nothing_leaves_the_bounds(text, device, number):
 def test_a_count_stays_at_its_bound(boots, told):
     """It does not wrap, and is not left out."""
     assert render(replace(STATE, boots=boots), "gate-17")["boots"] == told
+
+
+@pytest.mark.parametrize(("saved", "told"), [(-1, 0), (2**31, 2**31), (MAX_SAVED + 1, MAX_SAVED)])
+def test_bytes_saved_have_a_bound_of_their_own(saved, told):
+    """A delta may save more than a count can say, and no more than an artifact has: both clouds hold it exactly."""
+    assert render(replace(STATE, saved=saved), "gate-17")["saved"] == told
+    assert MAX_SAVED < 2**52

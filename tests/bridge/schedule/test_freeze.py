@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import UsageError
@@ -208,6 +208,7 @@ SOUND = calendar(
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, len(SOUND) - 1), st.integers(0, 255))
+@example(SOUND.index(b"/Berlin"), ord(":"))
 def test_a_damaged_calendar_is_read_or_refused(tmp_path_factory, place, byte):
     """Never a traceback, whatever byte is wrong."""
     path = tmp_path_factory.getbasetemp() / "damaged.ics"

@@ -160,6 +160,7 @@ def test_counts(iot):
     )
 
     assert (numbers["count"], numbers["minimum"], numbers["maximum"], numbers["average"]) == (6, 0.0, 5000.0, 2500.0)
+    assert numbers["sum"] == 15_000.0
     assert words == {"count": 6}
     assert iot.get_statistics(queryString="thingName:gate-1")["statistics"]["count"] == 1
     assert (kinds["totalCount"], kinds["buckets"]) == (5, [{"keyValue": "m2", "count": 3}])
@@ -167,6 +168,17 @@ def test_counts(iot):
     assert refusal(iot.get_statistics, queryString="*", aggregationField=f"{REPORTED}.slot")[0] == (
         "InvalidAggregationException"
     )
+
+
+def test_a_sum_is_of_the_things_that_match_and_have_the_number(simulator, iot):
+    """A thing without it, or with something else in its place, is not counted; of none there is no sum."""
+    simulator.populate({"gate-6": {"model": "m1"}, "gate-7": {"bucket": "many"}, "gate-8": {"bucket": True}})
+
+    found = iot.get_statistics(queryString=f"{REPORTED}.model:m1", aggregationField=f"{REPORTED}.bucket")["statistics"]
+    none = iot.get_statistics(queryString=f"{REPORTED}.bucket>9000", aggregationField=f"{REPORTED}.bucket")
+
+    assert (found["count"], found["sum"]) == (3, 9000.0)
+    assert none["statistics"] == {"count": 0}
 
 
 def test_a_dynamic_group_is_built_in_time(simulator, iot):

@@ -15,7 +15,7 @@ from bridge.release.state import DeviceState, render
 
 WAIT = 30.0
 DEVICE = "device-1"
-STATE = DeviceState("gateway-3", "2.1.0", 21, "b", "b", 4, 1, 2, "1.0.0", "installed")
+STATE = DeviceState("gateway-3", "2.1.0", 21, "b", "b", 4, 1, 2, "1.0.0", "installed", 5_000_000_000)
 FIELDS = render(STATE, DEVICE)
 
 

@@ -16,8 +16,9 @@ from bridge.fleet import StageOrder
 from bridge.names import stage_name
 from bridge.release.bucket import Buckets
 from bridge.release.errors import MalformedRelease
+from bridge.release.manifest import Artifact
 from bridge.rollout.model import FleetPart
-from tests.releases import ReleaseKit, new_release, sha256
+from tests.releases import ReleaseKit, new_release, pretended, sha256
 
 OWNER = {"provider": "contoso", "manufacturer": "acme"}
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -49,9 +50,9 @@ def test_an_order_becomes_an_update(owner):
     assert request.devices == ("gate-2", "gate-1")
     assert manifest.update_id == UpdateId("contoso", "gateway-os", "2.0.0")
     assert manifest.compatibility == ({"manufacturer": "acme", "model": "gateway-3"},)
-    assert [file.name for file in manifest.files] == ["release.json", "roots.json", "rootfs.img.zst"]
+    assert [file.name for file in manifest.files] == ["release.json", "roots.json", "rootfs.full"]
     (step,) = manifest.steps
-    assert step.files == ("release.json", "roots.json", "rootfs.img.zst")
+    assert step.files == ("release.json", "roots.json", "rootfs.full")
     assert step.properties == {
         "releaseSha256": sha256(order.release),
         "rootsSha256": sha256(request.metadata["roots.json"]),
@@ -73,9 +74,10 @@ def test_a_device_named_twice_is_one(owner):
     assert stage_request(order_of(owner, devices=("b", "a", "b")), **OWNER).devices == ("b", "a")
 
 
-def artifact(kit, **changes):
-    """An artifact of a release, changed."""
-    return msgspec.structs.replace(kit.package(b"image").artifact, **changes)
+def changed(kit, changes) -> tuple[Artifact, ...]:
+    """The artifacts of a release, one full and the others deltas, each changed."""
+    made = pretended(kit.package(b"image").artifact, len(changes) - 1)
+    return tuple(msgspec.structs.replace(artifact, **change) for artifact, change in zip(made, changes, strict=True))
 
 
 LIMITS = [
@@ -107,12 +109,12 @@ FILES = [
 def test_a_limit_on_files_is_named(owner, changes, message):
     """Names, number, length of each and of all."""
     with pytest.raises(BrokenLimits, match=message):
-        stage_request(order_of(owner, *(artifact(owner, **change) for change in changes)), **OWNER)
+        stage_request(order_of(owner, *changed(owner, changes)), **OWNER)
 
 
 def test_roots_take_a_files_place(owner):
     """Nine artifacts are too many with them, and not without."""
-    nine = tuple(artifact(owner, name=f"part-{number}") for number in range(9))
+    nine = pretended(owner.package(b"image").artifact, 8)
 
     stage_request(order_of(owner, *nine), **OWNER)
     with pytest.raises(BrokenLimits, match=r"release\.json and roots\.json among them"):

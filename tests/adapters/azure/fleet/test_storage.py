@@ -30,7 +30,7 @@ def artifact(package):
 @pytest.fixture
 def source(tmp_path, package):
     """Its bytes on disk."""
-    path = tmp_path / "rootfs.img.zst"
+    path = tmp_path / "rootfs.full"
     path.write_bytes(package.files[package.artifact.name])
     return path
 
@@ -100,7 +100,7 @@ def test_other_bytes_than_signed_are_not_sent(plant, artifact, tmp_path):
 
 def test_a_missing_file_is_named(plant, artifact, tmp_path):
     """The release folder was moved."""
-    with pytest.raises(FleetError, match=r"fleet factory: artifact rootfs\.img\.zst: .*absent: No such file"):
+    with pytest.raises(FleetError, match=r"fleet factory: artifact rootfs\.full: .*absent: No such file"):
         plant.fleet.put_artifact(artifact, tmp_path / "absent", lambda _: None)
 
 

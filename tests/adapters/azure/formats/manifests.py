@@ -21,8 +21,8 @@ OURS = ImportManifest(
     version="4.0",
     update_id=wire.update_id("acme", "gateway-os", "2"),
     compatibility=({"manufacturer": "acme", "model": "gateway-3"},),
-    steps=(Step(wire.HANDLER, ("release.json", "rootfs.img.zst"), wire.step_properties(DIGEST, "")),),
-    files=(File("release.json", 7, DIGEST), File("rootfs.img.zst", 104_857_600, DIGEST)),
+    steps=(Step(wire.HANDLER, ("release.json", "rootfs.full"), wire.step_properties(DIGEST, "")),),
+    files=(File("release.json", 7, DIGEST), File("rootfs.full", 104_857_600, DIGEST)),
     created=CREATED,
 )
 RICH = ImportManifest(

@@ -132,14 +132,14 @@ def test_what_we_render_is_the_form_shown():
                 {
                     "type": "inline",
                     "handler": "otabridge/release:1",
-                    "files": ["release.json", "rootfs.img.zst"],
+                    "files": ["release.json", "rootfs.full"],
                     "handlerProperties": {"releaseSha256": DIGEST, "rootsSha256": ""},
                 }
             ]
         },
         "files": [
             {"filename": "release.json", "sizeInBytes": 7, "hashes": {"sha256": digest}},
-            {"filename": "rootfs.img.zst", "sizeInBytes": 104_857_600, "hashes": {"sha256": digest}},
+            {"filename": "rootfs.full", "sizeInBytes": 104_857_600, "hashes": {"sha256": digest}},
         ],
         "createdDateTime": "2026-11-22T10:00:00.000000Z",
     }
@@ -149,7 +149,7 @@ def test_what_we_render_is_the_form_shown():
     ("manifest", "said"),
     [
         (replace(OURS, version="6.0"), "manifestVersion: '6.0'"),
-        (replace(OURS, files=OURS.files[:1]), "'rootfs.img.zst'; is not among the files"),
+        (replace(OURS, files=OURS.files[:1]), "'rootfs.full'; is not among the files"),
         (replace(OURS, files=(File("release.json", 7, "no hex"), OURS.files[1])), "files[0].hashes.sha256: 'no hex'"),
         (
             replace(OURS, files=tuple(File(f"f{n}", 1, DIGEST) for n in range(11))),

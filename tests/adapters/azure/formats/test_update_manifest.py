@@ -47,7 +47,7 @@ OURS = {
             }
         ]
     },
-    "files": {"f1": file("release.json"), "f2": file("roots.json"), "f3": file("rootfs.img.zst", 2**31)},
+    "files": {"f1": file("release.json"), "f2": file("roots.json"), "f3": file("rootfs.full", 2**31)},
     "createdDateTime": "2026-11-22T10:00:00.000Z",
 }
 MINI = {
@@ -127,20 +127,20 @@ def test_our_files_are_found_by_name():
     assert files == {
         "release.json": UpdateFile("f1", "release.json", 7, DIGEST.hex()),
         "roots.json": UpdateFile("f2", "roots.json", 7, DIGEST.hex()),
-        "rootfs.img.zst": UpdateFile("f3", "rootfs.img.zst", 2**31, DIGEST.hex()),
+        "rootfs.full": UpdateFile("f3", "rootfs.full", 2**31, DIGEST.hex()),
     }
 
 
 def test_what_others_add_is_passed_over():
     """Related files, download handlers, properties and members of a later service."""
     rich = {
-        **file("rootfs.img.zst"),
+        **file("rootfs.full"),
         "relatedFiles": {"r1": {"any": 1}},
         "downloadHandler": {"id": "microsoft/delta:1"},
     }
     text = ours(files={**OURS["files"], "f3": {**rich, "properties": {"a": "b"}, "later": []}}, later={"x": [None]})
 
-    assert set(release_files(parse(text))) == {"release.json", "roots.json", "rootfs.img.zst"}
+    assert set(release_files(parse(text))) == {"release.json", "roots.json", "rootfs.full"}
 
 
 def test_files_of_other_steps_may_be_there():

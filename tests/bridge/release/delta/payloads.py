@@ -25,13 +25,15 @@ from bridge.release.delta.apply import Applier, Expected
 from bridge.release.delta.checkpoint import START
 from bridge.release.delta.frame import seal_of
 from bridge.release.delta.header import Header
-from bridge.release.delta.zlibs import Packing
-from bridge.release.manifest import Image
+from bridge.release.delta.packing import Packing
+from bridge.release.image import Image
 
-SMALL = Limits(span=4096, window=16384, frame=6000, operations=60, alone=3000, gap=16)
+SMALL = Limits(
+    span=4096, window=16384, raw=4096, packing=4200, packing_window=16384, frame=6000, operations=60, alone=3000, gap=16
+)
 """Limits that small images reach."""
 QUICK = Coding(control=(Lzma(),), diff=(Lzma(0, 0, 0), Bz2()), extra=(Lzma(), Zstd(3)))
-PACKINGS = (Packing.probed(9), Packing.probed(6, -15))
+PACKINGS = (Packing.probed(9), Packing.probed(6, -15), Packing.lz4(9))
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Made:
 def write(steps, new, old=None, *, limits=SMALL, coding=QUICK, prefix=None, packings=()):
     """The payload of `steps`."""
     task = Task(image_of(new), image_of(old) if old else None, packings)
-    spans = prove(cut_spans(steps, limits, len(old or b"")), task, Pair(Memory(new), Memory(old or b"")), limits)
+    spans = prove(cut_spans(steps, limits, len(old or b"")), task, Pair(Memory(new), Memory(old or b"")))
     output = io.BytesIO()
     header = write_payload(output, task, (code_frame(frame, coding, prefix) for frame in cut_frames(spans, limits)))
     return Made(output.getvalue(), new, old, header)
@@ -190,8 +192,8 @@ def base_of(source, length, old):
 def forge(frames, new, old=None, *, packings=(), **terms):
     """A payload of `frames`, whatever they say, with a header that fits; `terms` replace fields of its terms."""
     task = Task(image_of(new), image_of(old) if old else None, packings)
-    needed = max((memory.needed(frame.head, 4096, 16384) for frame in frames), default=0)
-    header = task.header(needed, 4096, 16384, len(frames))
+    needed = max((memory.needed(frame.head) for frame in frames), default=0)
+    header = task.header(needed, len(frames))
     header = replace(header, terms=replace(header.terms, **terms))
     body = b"".join(
         frame.head.encode(seal_of(header.terms.identity, index)) + frame.body for index, frame in enumerate(frames)
@@ -201,10 +203,10 @@ def forge(frames, new, old=None, *, packings=(), **terms):
 
 def resealed(data):
     """`data` after its header was changed, with a checksum that holds."""
-    end = 102 + 9 * data[5]
+    end = 94 + 9 * data[5]
     return data[:end] + zlib.crc32(data[:end]).to_bytes(4, "little") + data[end + 4 :]
 
 
 def coded(head, *streams):
     """A frame of this head and these stored streams."""
-    return CodedFrame(head, b"".join(streams), 0, 0)
+    return CodedFrame(head, b"".join(streams))

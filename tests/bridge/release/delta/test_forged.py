@@ -12,6 +12,7 @@ import pytest
 
 from bridge.delta.coding import Coding, code_frame
 from bridge.delta.cutting import PlainFrame
+from bridge.release.delta.control import encode_control
 from bridge.release.delta.errors import AlteredPayload, ForeignZlib, MalformedPayload
 from bridge.release.delta.frame import Codec, FrameHead, StreamHead, decode_head
 from bridge.release.delta.operations import Kind, Operation, Span
@@ -35,16 +36,17 @@ def span(*operations, target=None, source_check=None, target_check=1):
     packed = sum(item.length - item.other for item in operations if item.kind == Kind.DEFLATE)
     sums = [sum(item.length for item in operations if item.kind == kind) for kind in (Kind.ADD, Kind.LITERAL)]
     target = made + packed if target is None else target
-    return Span(
-        operations, target, made, *sums, 0, zlib.crc32(b"") if source_check is None else source_check, target_check
-    )
+    source_check = zlib.crc32(b"") if source_check is None else source_check
+    return Span(operations, target, *sums, source_check=source_check, target_check=target_check)
 
 
 def apply_forged(*spans):
     """What the applier makes of one frame of `spans`, whose diff is all 1 and whose extra is all x."""
     diff, extra = (sum(getattr(item, name) for item in spans) for name in ("diff", "extra"))
-    frame = code_frame(PlainFrame(spans, b"\1" * diff, b"x" * extra), PLAIN)
-    return apply(forge([frame], NEW, OLD, packings=PACKINGS))
+    streams = encode_control(spans), b"\1" * diff, b"x" * extra
+    heads = (StreamHead(stored=len(stream), raw=len(stream)) for stream in streams)
+    head = FrameHead(sum(item.target for item in spans), len(spans), 4096, 4096, 16384, *heads)
+    return apply(forge([coded(head, *streams)], NEW, OLD, packings=PACKINGS))
 
 
 FILLER = span(Operation(Kind.LITERAL, 99), target_check=zlib.crc32(b"x" * 99))
@@ -63,22 +65,25 @@ def crc(start, more):
 @pytest.mark.parametrize(
     ("operations", "message"),
     [
-        ([Operation(COPY, 10, END - 9)], rf"reads 10 bytes at {END - 9}; the old image has {END}, the window 0"),
+        ([Operation(COPY, 10, END - 9)], rf"reads 10 bytes at {END - 9}; the old image has {END}, and no stream"),
         ([Operation(COPY, 10, -1)], "reads 10 bytes at -1"),
         ([Operation(ADD, 10, 1 << 40)], f"reads 10 bytes at {1 << 40}"),
         ([Operation(COPY, 1, END)], f"reads 1 bytes at {END}"),
         ([UNPACK, Operation(COPY, 10, END - 5)], f"reads 10 bytes at {END - 5}"),
-        ([UNPACK, Operation(COPY, 10, END + len(TEXT) - 9)], f"the window {len(TEXT)}"),
+        ([UNPACK, Operation(COPY, 10, END + len(TEXT) - 9)], "no stream that was unpacked holds them"),
         ([UNPACK, UNPACK._replace(source=END), Operation(COPY, 1, END)], "unpacks .* outside the old image"),
         ([Operation(COPY, 0, 5), Operation(LITERAL, 1)], "an operation of the payload is empty"),
         ([Operation(6, 1)], "operation 6, which this program does not have"),
         ([], "no operation, or more than 16384"),
         ([Operation(LITERAL, 1)] * 16385, "no operation, or more than 16384"),
-        ([Operation(LITERAL, 4097)], "makes 4097 bytes, its header allows 4096"),
+        ([Operation(LITERAL, 4097)], "makes 4097 bytes, its frame allows 4096"),
         ([Operation(LITERAL, 1), UNPACK], "unpacks after it began to make"),
-        ([UNPACK._replace(packing=2), Operation(LITERAL, 1)], "in way 2"),
+        ([UNPACK._replace(packing=3), Operation(LITERAL, 1)], "in way 3"),
         ([UNPACK._replace(other=0), Operation(LITERAL, 1)], "packs 0 bytes"),
-        ([*([UNPACK] * 16), Operation(LITERAL, 4000)], f"unpacks {16 * len(TEXT)} bytes, allowed are 16384"),
+        ([*([UNPACK] * 400), Operation(LITERAL, 4000)], f"holds {400 * len(STORED)} bytes, its frame allows 16384"),
+        ([UNPACK._replace(length=4097), Operation(LITERAL, 1)], "unpacks to 4097 bytes, its frame allows 4096"),
+        ([Operation(Kind.DEFLATE, 9, 0, 4097), Operation(LITERAL, 4097)], "to 4097 bytes, its frame allows 4096"),
+        ([UNPACK, UNPACK, Operation(COPY, 10, END + len(TEXT) - 5)], "no stream that was unpacked holds them"),
         ([UNPACK], "makes nothing"),
         ([Operation(Kind.DEFLATE, 9, 0, 5), Operation(LITERAL, 4)], "packs more than it makes"),
         ([Operation(Kind.DEFLATE, 9, 0, 5), Operation(LITERAL, 6)], "reaches over the end of what is packed"),
@@ -160,7 +165,7 @@ def test_little_work_with_much_unpacking_is_refused():
 def test_forged_control_stream_is_refused(numbers, message):
     """One way to write each number, and exactly as many as the operations take."""
     control = numbers + bytes(8)
-    head = FrameHead(5, 1, StreamHead(stored=len(control), raw=len(control)), StreamHead(), StreamHead())
+    head = FrameHead(5, 1, 4096, 0, 0, StreamHead(stored=len(control), raw=len(control)), StreamHead(), StreamHead())
 
     with pytest.raises(MalformedPayload, match=message):
         apply(forge([coded(head, control)], NEW, OLD))
@@ -170,7 +175,7 @@ def literal_frame(head, data, count=1):
     """A frame of one LITERAL whose extra stream is `data` as `head` says."""
     control = struct.pack("<4B", 1, 3, count, 0)[:3] + bytes(4) + zlib.crc32(b"x" * count).to_bytes(4, "little")
     plain = StreamHead(stored=len(control), raw=len(control))
-    return coded(FrameHead(count, 1, plain, StreamHead(), head), control, data)
+    return coded(FrameHead(count, 1, 4096, 0, 0, plain, StreamHead(), head), control, data)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +260,7 @@ def test_unknown_codec_asks_for_a_newer_agent():
     """Formats grow; an old agent says so."""
     frame = literal_frame(StreamHead(stored=1, raw=1), b"x")
     head = frame.head.encode(0)
-    body = head[:34] + b"\x09" + head[35:-4]
+    body = head[:46] + b"\x09" + head[47:-4]
 
     with pytest.raises(MalformedPayload, match="codec 9, which this program does not have: update the agent"):
         decode_head(body + zlib.crc32(body).to_bytes(4, "little"), 0, 0)

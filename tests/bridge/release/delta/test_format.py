@@ -14,7 +14,7 @@ from bridge.delta.steps import Add, Copy, Inside, Literal, Packed, Stored, Zero
 from bridge.release.delta.errors import MalformedPayload
 from bridge.release.delta.header import Terms
 from bridge.release.delta.numbers import MAX_NUMBER, fold, pack, unfold, unpack
-from bridge.release.delta.zlibs import Packing, probe_text
+from bridge.release.delta.packing import Packing, probe_text
 from tests.bridge.release.delta.payloads import apply, write
 from tests.independent_decoder import Refused, decode
 
@@ -25,7 +25,9 @@ FOX = b"the quick brown fox " * 8
 FOXES = [zlib.compress(text, 9) for text in (FOX, FOX + b"jumps")]
 LIMITS = Limits(span=4096, alone=4096)
 PACKING = Packing.probed(9)
+PACKING_LZ4 = Packing.lz4(9)
 SAME_ZLIB = PACKING.probe.to_bytes(4, "little") in DUMPS[2]
+SAME_LZ4 = PACKING_LZ4.probe.to_bytes(4, "little") in DUMPS[3]
 
 
 def full():
@@ -50,11 +52,26 @@ def packed():
     return write(steps, new, old, limits=LIMITS, packings=(PACKING,))
 
 
+LZ4_FOXES = [PACKING_LZ4.pack(text) for text in (FOX, FOX + b"jumps")]
+
+
+def packed_lz4():
+    """The fourth one."""
+    stream = Stored(2, len(LZ4_FOXES[0]), len(FOX), 0)
+    parts = (Copy(len(FOX), Inside(stream, 0)), Literal(b"jumps"))
+    steps = [Copy(2, 0), Packed(0, len(LZ4_FOXES[1]), parts), Copy(2, 2 + len(LZ4_FOXES[0]))]
+    old, new = (b"<<" + fox + b">>" for fox in LZ4_FOXES)
+    return write(steps, new, old, limits=LIMITS, packings=(PACKING_LZ4,))
+
+
 EXAMPLES = [
     pytest.param(full, DUMPS[0], id="full"),
     pytest.param(delta, DUMPS[1], id="delta"),
     pytest.param(
         packed, DUMPS[2], id="packed", marks=pytest.mark.skipif(not SAME_ZLIB, reason="this zlib packs otherwise")
+    ),
+    pytest.param(
+        packed_lz4, DUMPS[3], id="lz4", marks=pytest.mark.skipif(not SAME_LZ4, reason="this LZ4 packs otherwise")
     ),
 ]
 
@@ -105,5 +122,5 @@ def test_signed_numbers_are_folded(number, folded):
 
 def test_terms_of_another_length_are_refused():
     """What a checkpoint carries has one length for each count of packings."""
-    with pytest.raises(MalformedPayload, match="terms of a payload do not have 37 bytes"):
-        Terms.decode(bytes(37))
+    with pytest.raises(MalformedPayload, match="terms of a payload do not have 29 bytes"):
+        Terms.decode(bytes(29))

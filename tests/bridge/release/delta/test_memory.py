@@ -14,6 +14,7 @@ from bridge.delta.coding import Bz2, Coding, Lzma, Zstd
 from bridge.delta.cutting import Limits
 from bridge.delta.steps import Add, Copy, Inside, Literal, Packed, Stored, whole_image
 from bridge.release.delta.memory import DEVICE_MEMORY
+from bridge.release.delta.packing import Packing
 from tests.bridge.release.delta.payloads import PACKINGS, Memory, write
 
 ROOT = Path(__file__).parents[4]
@@ -23,7 +24,7 @@ MEASURE = """
 import json, os, sys
 from pathlib import Path
 from bridge.release.delta.apply import Applier, Expected
-from bridge.release.manifest import Image
+from bridge.release.image import Image
 
 class File:
     def __init__(self, path):
@@ -95,8 +96,23 @@ def packed():
     return write(steps, b"".join(blocks), old, limits=Limits(span=2 * MIB), packings=PACKINGS[:1])
 
 
+def kernel():
+    """Two blocks of LZ4 as in kernels, 8 MiB each before packing, of which the second new one needs both old ones."""
+    size, way = 8 * MIB, Packing.lz4(9)
+    whole = b"".join(NOISE[at : at + 2000] + bytes(1900) for at in range(0, MIB, 240))[: 2 * size]
+    old_raws, new_raws = (whole[:size], whole[size:]), (whole[100:size] + b"x" * 100, whole[size - 5 * MIB : -5 * MIB])
+    old, new = ([way.pack(raw) for raw in raws] for raws in (old_raws, new_raws))
+    first, second = Stored(0, len(old[0]), size, 0), Stored(len(old[0]), len(old[1]), size, 0)
+    steps = [
+        Packed(0, len(new[0]), (Copy(size - 100, Inside(first, 100)), Literal(b"x" * 100))),
+        Packed(0, len(new[1]), (Copy(5 * MIB, Inside(first, 3 * MIB)), Add(bytes(3 * MIB), Inside(second, 0)))),
+    ]
+    limits = Limits(packing_window=25 * MIB, gap=4 * MIB)
+    return write(steps, b"".join(new), b"".join(old), limits=limits, packings=(way,))
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured through /proc")
-@pytest.mark.parametrize("build", [full, held, many, packed])
+@pytest.mark.parametrize("build", [full, held, many, packed, kernel])
 def test_memory_stays_below_what_the_header_declares(build, tmp_path):
     """Beside the program itself, before the first byte arrived."""
     made = build()

@@ -14,7 +14,7 @@ from bridge.release.delta.apply import Applier
 from bridge.release.delta.checkpoint import START, Checkpoint, pack_terms
 from bridge.release.delta.errors import MalformedPayload
 from bridge.release.delta.header import Terms
-from bridge.release.manifest import MAX_IMAGE_BYTES
+from bridge.release.image import MAX_IMAGE_BYTES
 from tests.bridge.release.delta.payloads import PACKINGS, Memory, apply, apply_in_steps, works, write
 
 SEED = random.Random(5)
@@ -120,7 +120,7 @@ def test_checkpoint_at_the_end_needs_nothing_more():
 def test_largest_checkpoint_fits_a_journal():
     """At most 200 bytes of JSON, and it comes back as it was."""
     top = 2**32 - 1
-    terms = Terms(MAX_IMAGE_BYTES, MAX_IMAGE_BYTES, top, 16 << 20, 32 << 20, 1 << 20, top, PACKINGS * 2)
+    terms = Terms(MAX_IMAGE_BYTES, MAX_IMAGE_BYTES, top, 1 << 20, top, (PACKINGS * 2)[:4])
     point = Checkpoint(MAX_IMAGE_BYTES, MAX_IMAGE_BYTES, 1 << 20, 1 << 20, pack_terms(terms))
     text = msgspec.json.encode(point)
 

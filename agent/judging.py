@@ -1,0 +1,101 @@
+"""JUDGING: whether the release may come onto this device, and by which of its artifacts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from agent.context import Context
+from agent.judgement import Judgement, OversizedImage, is_kept, judge_offer, no_earlier, require_room
+from agent.machine import Event
+from agent.readback import check_image
+from agent.record import Plan, Record
+from agent.selection import Selection
+from agent.slotfile import opened
+from bridge.release.delta.checkpoint import START
+from bridge.release.errors import FailureCode, ReleaseError, SlotError
+from bridge.release.manifest import Release
+from bridge.release.report import Outcome, Phase
+
+
+class Judging:
+    """One state, and all the ways out of it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def judge(self) -> None:
+        """To PREPARING when the release may come onto this device, else to its report; straight to CHECKING when the
+        slot that does not run holds it already, as far as is known.
+
+        Raises: MeteredLink when the artifact that is left may not be fetched.
+        """
+        context = self._context
+        now = no_earlier(context.ports.clock(), context.record)
+        judgement = judge_offer(context.identity, context.record, context.running, context.reporter.offer, now)
+        self._remember(judgement)
+        if judgement.plan is None or judgement.release is None:
+            self._refuse(judgement.refusal)
+        elif judgement.held:
+            context.end(Event.HELD, context.report(Outcome.INSTALLED))
+        elif context.record.stray is judgement.plan.target and self._is_there(judgement.plan):
+            self._refuse_stray(judgement.plan)
+        else:
+            self._accept(judgement.release, judgement.plan, now)
+
+    def _remember(self, judgement: Judgement) -> None:
+        # A root that was accepted counts whatever becomes of the release: it may revoke keys (TUF, section 5.3).
+        if judgement.roots != self._context.record.roots:
+            self._context.journal.keep(msgspec.structs.replace(self._context.record, roots=judgement.roots))
+
+    def _refuse(self, refusal: ReleaseError | None) -> None:
+        if refusal is None:
+            raise RuntimeError("a judgement has a plan or a refusal")
+        self._context.end(Event.REFUSED, self._context.report(Outcome.REJECTED, refusal.code, str(refusal)))
+
+    def _is_there(self, plan: Plan) -> bool:
+        if plan.goal.image is None:
+            return False
+        try:
+            with opened(self._context.ports.disk, self._context.ports.boots.device(plan.target)) as slot:
+                check_image(slot, plan.goal.image, lambda _: None)
+        except SlotError:
+            return False
+        return True
+
+    def _refuse_stray(self, plan: Plan) -> None:
+        # Once more would end as before, and cost the download each time: for ever, as nobody would remember.
+        context = self._context
+        detail = f"slot {plan.target} holds it and was tried, but the journal did not survive into its trial boot"
+        context.journal.keep(msgspec.structs.replace(context.record, stray=None))
+        context.end_fallen_back(Event.REFUSED, context.report(Outcome.FELL_BACK, FailureCode.JOURNAL, detail))
+
+    def _accept(self, release: Release, plan: Plan, now: datetime) -> None:
+        try:
+            self._require_room(plan)
+        except OversizedImage as refusal:
+            return self._refuse(refusal)
+        self._context.reporter.show(Phase.ACCEPTED)
+        kept = is_kept(self._context.record, plan)
+        planned = self._kept(plan) if kept else self._planned(Selection(self._context, release).complete(plan))
+        event = Event.KEPT if kept else Event.ACCEPTED
+        return self._context.journal.move(event, msgspec.structs.replace(planned, seen=now, stray=None))
+
+    def _require_room(self, plan: Plan) -> None:
+        with opened(self._context.ports.disk, self._context.ports.boots.device(plan.target)) as slot:
+            require_room(plan, slot.length())
+
+    def _kept(self, plan: Plan) -> Record:
+        return self._context.changed(plan=plan, checkpoint=START)
+
+    def _planned(self, plan: Plan) -> Record:
+        """The record with `plan`, going on where the same was begun."""
+        begun, checkpoint = self._context.update.plan, self._context.update.checkpoint
+        same = begun is not None and _work(begun) == _work(plan)
+        return self._context.changed(plan=plan, checkpoint=checkpoint if same else START).emptied(plan.target)
+
+
+def _work(plan: Plan) -> Plan:
+    """All of a plan that decides what is written."""
+    return Plan(plan.target, plan.goal, plan.artifact)

@@ -1,0 +1,57 @@
+"""A slot as a file: whatever its device does wrong is a SlotError that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agent.disk import BlockFile, Disk
+from bridge.release.errors import SlotError
+
+
+class SlotFile:
+    """One slot, open; every fault of its device is a SlotError that names it."""
+
+    def __init__(self, path: Path, file: BlockFile) -> None:
+        self._path = path
+        self._file = file
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write `data` at byte `offset`. Raises: SlotError."""
+        with _naming(self._path, f"cannot be written at byte {offset}"):
+            self._file.write(offset, data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`. Raises: SlotError."""
+        with _naming(self._path, f"cannot be read at byte {offset}"):
+            return self._file.read(offset, length)
+
+    def length(self) -> int:
+        """Bytes of room. Raises: SlotError."""
+        with _naming(self._path, "does not tell its length"):
+            return self._file.length()
+
+    def sync(self) -> None:
+        """Make all that was written durable. Raises: SlotError."""
+        with _naming(self._path, "could not be synced"):
+            self._file.sync()
+
+
+@contextmanager
+def opened(disk: Disk, path: Path, *, to_write: bool = False) -> Iterator[SlotFile]:
+    """The slot at `path`, closed at the end. Raises: SlotError."""
+    with _naming(path, "cannot be opened"):
+        file = disk.open_slot(path, to_write=to_write)
+    try:
+        yield SlotFile(path, file)
+    finally:
+        file.close()
+
+
+@contextmanager
+def _naming(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SlotError(f"{path} {what}: {error.strerror or error}") from error

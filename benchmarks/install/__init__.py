@@ -1,0 +1,1 @@
+"""What it takes to install an image: `python -m benchmarks.install`."""
