@@ -13,7 +13,7 @@ from agent.journal import JournalError
 from agent.judging import Judging
 from agent.machine import BEFORE_SWITCH, RESUME, Event, State
 from agent.ports import Concluded, Idle, Step, Suspended
-from agent.record import Conclusion, Update
+from agent.record import Conclusion, Record, Update
 from agent.trial import Trial, leave
 from agent.writing import Writing
 from bridge.release.delta.checkpoint import START
@@ -76,10 +76,24 @@ class Driver:
         state = self._context.record.state
         if state in (State.IDLE, State.REPORTING):
             return
-        struck = self._context.changed(strikes=self._context.update.strikes + 1)
+        struck = self._without_deadly_delta(self._context.changed(strikes=self._context.update.strikes + 1), state)
         self._context.journal.keep(msgspec.structs.replace(struck, state=RESUME[state]))
         if self._context.update.strikes > self._context.limits.strikes:
             self._context.end(Event.GIVEN_UP, self._context.blame(Exhausted(state, self._context.limits.strikes)))
+
+    def _without_deadly_delta(self, record: Record, state: State) -> Record:
+        """`record`; or where the agent died again and again while it applied a delta, the one that does without it,
+        long before all is given up: the full artifact may not be too much for this device."""
+        update = record.update
+        artifact = update.plan.artifact if update is not None and update.plan is not None else None
+        if update is None or artifact is None or artifact.source is None or state is not State.WRITING:
+            return record
+        if update.strikes <= self._context.limits.strikes // 2:
+            return record
+        logger.warning("delta %s is done without: the agent did not survive it %d times", artifact.name, update.strikes)
+        record = self._context.changed(plan=None, checkpoint=START, strikes=0)
+        reason = f"the agent was restarted {update.strikes} times in a row while it applied it"
+        return record.without(update.digest, artifact.name, reason)
 
     def _run(self) -> Step:
         while True:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from agent.answer import LinkRefused
 from agent.channel import Offer
 from agent.pace import Timing
 from bridge.release.errors import DownloadError
@@ -49,9 +50,12 @@ class FolderDownload:
         offset: int,
         renew: Callable[[], Offer],  # noqa: ARG002 - the port has it; a file needs no fresh URL
     ) -> Iterator[bytes]:
-        """The bytes of the file from `offset` to the signed length. Raises: DownloadError."""
+        """The bytes of the file from `offset` to the signed length.
+
+        Raises: DownloadError; LinkRefused where no such file lies there.
+        """
         if artifact.name not in offer.urls:
-            raise DownloadError(f"artifact {artifact.name} does not lie beside release.json; copy the release again")
+            raise LinkRefused(f"artifact {artifact.name} does not lie beside release.json; copy the release again")
         path = Path(offer.urls[artifact.name])
         try:
             with path.open("rb") as file:

@@ -22,6 +22,8 @@ from bridge.release.manifest import Artifact
 FETCHED_BYTES = 1024 * 1024
 MADE_BYTES = 4 * 1024 * 1024
 """What may wait between two stages, unless one piece alone is larger."""
+OBJECT_BYTES = 64
+"""What a chunk takes beside its bytes: a server may send them one by one."""
 SHOW_SECONDS = 1.0
 INTERRUPTIONS = (DownloadError, ChannelError, StopRequested)
 """What was fetched before is good: it is written, and marked, before the work stops."""
@@ -74,14 +76,14 @@ class _Line:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._fetched: Hose[bytes] = Hose(FETCHED_BYTES, len)
+        self._fetched: Hose[bytes] = Hose(FETCHED_BYTES, lambda chunk: len(chunk) + OBJECT_BYTES)
         self._made: Hose[Made] = Hose(MADE_BYTES, lambda made: len(made[0]))
         self._crew = Crew(self._fetched.break_off, self._made.break_off)
 
     def run(self) -> None:
-        self._crew.start("apply", self._apply)
-        self._crew.start("write", self._write)
         try:
+            self._crew.start("apply", self._apply)
+            self._crew.start("write", self._write)
             self._fetch()
         except BaseException as error:  # noqa: BLE001 - whatever it was, the other stages end before it is raised
             self._stop(error)

@@ -18,7 +18,7 @@ from bridge.release.delta.apply import Applier, Expected
 from bridge.release.delta.checkpoint import START, Checkpoint
 from bridge.release.delta.errors import AlteredPayload, MalformedPayload, UnusablePayload
 from bridge.release.delta.spans import Source
-from bridge.release.errors import OtabridgeError, SlotError
+from bridge.release.errors import DownloadError, FailureCode, OtabridgeError, SlotError
 from bridge.release.manifest import Artifact
 from bridge.release.report import Phase
 
@@ -26,6 +26,13 @@ logger = logging.getLogger(__name__)
 
 OF_NO_USE = (UnusablePayload, AlteredPayload, MalformedPayload)
 """What a delta may turn out to be, where the full artifact may still do."""
+
+
+def _is_of_no_use(error: OtabridgeError | MemoryError) -> bool:
+    """Whether the full artifact may do where a delta ended with `error`; a link refused for good tells that the delta
+    does not lie where the offer says, or is in no offer."""
+    refused = isinstance(error, DownloadError) and error.code is FailureCode.LINK_REFUSED
+    return refused or isinstance(error, (*OF_NO_USE, MemoryError))
 
 
 class Writing:
@@ -45,8 +52,8 @@ class Writing:
         artifact = self._artifact()
         try:
             end = self._install(artifact)
-        except OF_NO_USE as error:
-            if artifact.source is None:
+        except (OtabridgeError, MemoryError) as error:
+            if artifact.source is None or not _is_of_no_use(error):
                 raise
             return self._do_without(artifact, error)
         return self._context.journal.move(Event.WRITTEN, self._context.changed(checkpoint=end))
@@ -90,12 +97,11 @@ class Writing:
         stream = self._context.ports.download.stream(reporter.offer, artifact, start.payload, reporter.renew)
         return as_signed(stream, artifact, start)
 
-    def _do_without(self, artifact: Artifact, error: OtabridgeError) -> None:
-        logger.warning("delta %s is of no use and done without: %s", artifact.name, error)
+    def _do_without(self, artifact: Artifact, error: OtabridgeError | MemoryError) -> None:
+        reason = str(error) or "this device ran out of memory"
+        logger.warning("delta %s is of no use and done without: %s", artifact.name, reason)
         record = self._context.changed(plan=None, checkpoint=START)
-        self._context.journal.move(
-            Event.UNUSABLE, record.without(self._context.update.digest, artifact.name, str(error))
-        )
+        self._context.journal.move(Event.UNUSABLE, record.without(self._context.update.digest, artifact.name, reason))
 
     def _read_back(self) -> None:
         image = self._context.plan.goal.image

@@ -15,6 +15,7 @@ import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import IO, TypeVar
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -33,11 +35,14 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from agent import cli, wiring
 from agent.bootloaders.file import boot, create
-from agent.channel import Offer
+from agent.channel import Channel, Offer, OfferWithdrawn
 from agent.disk import SystemDisk
 from bridge.release.manifest import Artifact, Compatibility, Release, render
+from bridge.release.report import Progress, Report
+from bridge.release.state import DeviceState
 from bridge.release.trust import canonical
 
+S = TypeVar("S", Root, Targets)
 MIB = 1 << 20
 BAR_MIB = 64
 """What an installation may add to the idle agent, whatever the image's size."""
@@ -157,7 +162,7 @@ def root_of(signer: CryptoSigner) -> bytes:
     return signed(Metadata(root), signer)
 
 
-def signed(metadata: Metadata, signer: CryptoSigner) -> bytes:
+def signed(metadata: Metadata[S], signer: CryptoSigner) -> bytes:
     metadata.sign(signer)
     return canonical(metadata)
 
@@ -165,17 +170,24 @@ def signed(metadata: Metadata, signer: CryptoSigner) -> bytes:
 def install(folder: Path, url: str) -> Run:
     line = [sys.executable, __file__, "--role", "agent", "--folder", str(folder), "--url", url]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
+        said = piped(process.stdout)
+        said.readline()
         idle = memory_of(process.pid)
         began = time.monotonic()
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        piped(process.stdin).write("go\n")
+        piped(process.stdin).flush()
         seen = [memory.anonymous for memory in sample(process)]
         seconds = time.monotonic() - began
-        peak = int(process.stdout.read().split()[-1])
+        peak = int(said.read().split()[-1])
     if process.returncode != os.EX_TEMPFAIL:
         sys.exit(f"the agent ended with {process.returncode}, expected {os.EX_TEMPFAIL}")
     return Run(idle, max(seen), peak, seconds)
+
+
+def piped(stream: IO[str] | None) -> IO[str]:
+    if stream is None:
+        raise RuntimeError("a pipe was asked for")
+    return stream
 
 
 def sample(process: subprocess.Popen[str]) -> Iterator[Memory]:
@@ -216,7 +228,7 @@ def server(folder: Path) -> Iterator[str]:
     line = [sys.executable, __file__, "--role", "server", "--folder", str(folder)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}/{ARTIFACT}"
+            yield f"http://127.0.0.1:{int(piped(process.stdout).readline())}/{ARTIFACT}"
         finally:
             process.terminate()
 
@@ -234,9 +246,15 @@ class RangeHandler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, folder: Path, *arguments: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        request: socket.socket,
+        client: tuple[str, int],
+        server: http.server.HTTPServer,
+    ) -> None:
         self._folder = folder
-        super().__init__(*arguments)
+        super().__init__(request, client, server)
 
     def do_GET(self) -> None:
         with (self._folder / Path(self.path).name).open("rb") as file:
@@ -256,28 +274,34 @@ class RangeHandler(http.server.BaseHTTPRequestHandler):
 
 def be_agent(folder: Path, url: str) -> int:
     """The command `once` over a channel that waits for the measuring process; its peak goes to stdout."""
-    wiring.open_channel = lambda _cloud, _settings: BenchChannel(folder, url)
+    vars(wiring)["open_channel"] = lambda _cloud, _settings: BenchChannel(folder, url)
     code = cli.main(["--config", str(folder / "agent.toml"), "once"])
     print(memory_of("self").peak, flush=True)
     return code
 
 
-class BenchChannel:
+class BenchChannel(Channel):
     """Makes one offer when it is told to."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self._release = folder / "release/release.json"
         self._url = url
 
-    def next_offer(self, _timeout: float) -> Offer:
+    def next_offer(self, timeout: float) -> Offer:  # noqa: ARG002 - the port's face
         print("idle", flush=True)
         sys.stdin.readline()
         return Offer("bench", self._release.read_bytes(), (), {ARTIFACT: self._url})
 
-    def progress(self, *_: object) -> None:
+    def renew(self, offer_id: str) -> Offer:
+        raise OfferWithdrawn(f"the URL of offer {offer_id} does not expire here")
+
+    def progress(self, offer_id: str, progress: Progress) -> None:
         """Not measured."""
 
-    def state(self, *_: object) -> None:
+    def conclude(self, offer_id: str, report: Report) -> None:
+        """The process ends otherwise if the installation does."""
+
+    def state(self, state: DeviceState) -> None:
         """Not measured."""
 
     def close(self) -> None:

@@ -22,12 +22,15 @@ from bridge.folder import RELEASE_FILE, document_of
 from bridge.images import Encoding, artifact_name, build_artifact, describe
 from bridge.old_images import OldImage, open_old_images
 from bridge.release.delta.memory import DEVICE_MEMORY
-from bridge.release.image import Image
-from bridge.release.manifest import MAX_ARTIFACTS, Artifact, Release
+from bridge.release.image import MAX_IMAGE_BYTES, Image
+from bridge.release.manifest import MAX_ARTIFACTS, MAX_MEMORY, Artifact, Release
 
 DEFAULT_MARGIN = 10
 MARGINS = range(100)
-NO_IMAGE = Image(0, "0" * 64)
+HARDWARE_CHARACTERS = 40
+"""Of the revisions, in the name of an artifact."""
+ANY_IMAGE = Image(MAX_IMAGE_BYTES, "0" * 64)
+"""In the place of one that was not read: as long to write as any, and none that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,21 +156,27 @@ class _Titled:
 
 
 def _name(draft: Release, old: OldImage | None = None) -> str:
-    hardware = "-".join(draft.compatibility.hardware)
+    hardware = _hardware(draft.compatibility.hardware)
     return artifact_name(draft.name, draft.version, hardware, old.image.sha256 if old else "")
 
 
+def _hardware(revisions: Sequence[str]) -> str:
+    """The revisions as far as a file name has room for them; the release names them all."""
+    joined = "-".join(revisions)
+    return joined if len(joined) <= HARDWARE_CHARACTERS else f"{len(revisions)}-revisions"
+
+
 def _require_fields(draft: Release, olds: Sequence[OldImage]) -> None:
-    """The release as it will be, but for lengths and digests, can be written and read. Raises: MalformedRelease."""
-    full = Artifact(_name(draft), 0, NO_IMAGE.sha256, NO_IMAGE)
-    deltas = (Artifact(_name(draft, old), 0, NO_IMAGE.sha256, NO_IMAGE, source=old.image) for old in olds)
+    """The release can be written and read, whatever lengths and digests it will have. Raises: MalformedRelease."""
+    full = Artifact(_name(draft), MAX_IMAGE_BYTES, ANY_IMAGE.sha256, ANY_IMAGE, memory=MAX_MEMORY)
+    deltas = (msgspec.structs.replace(full, name=_name(draft, old), source=old.image) for old in olds)
     document_of(msgspec.structs.replace(draft, artifacts=(full, *deltas)))
 
 
 def _require_different(new: Path, olds: Sequence[OldImage]) -> None:
     with open_image(new) as image:
         same = [old for old in olds if old.image.length == image.length]
-        found = describe(image) if same else NO_IMAGE
+        found = describe(image) if same else ANY_IMAGE
     for old in same:
         if old.image == found:
             raise UsageError(f"--delta-from {old.given} is the image {new} itself: devices that hold it need no delta")

@@ -65,10 +65,11 @@ def read_image(path: Path) -> Image:
 def _open(given: Path, scratch: Path, progress: Progress) -> OldImage:
     if not (given.is_dir() or given.name == RELEASE_FILE):
         return OldImage(given, given, read_image(given))
-    full = parse(load(given).signed).full
-    progress.begin(f"unpack {full.name}", full.length)
-    with naming(f"artifact {full.name}"):
-        _unpack(release_file(given).parent / full.name, full, scratch, progress)
+    with naming(f"--delta-from {given}"):
+        full = parse(load(given).signed).full
+        progress.begin(f"unpack {full.name}", full.length)
+        with naming(f"artifact {full.name}"):
+            _unpack(release_file(given).parent / full.name, full, scratch, progress)
     return OldImage(given, scratch, full.image)
 
 

@@ -57,7 +57,7 @@ ENVIRONMENTS = (
         present=("boto3", "numpy", "adapters.aws.cloud", "bridge.store.upgrade", "bridge.schedule.freeze"),
         runs=(
             Run(("otabridge", "rollout", "new", "--help"), 0, "--fleet"),
-            Run(("otabridge", "rollout", "rehearse", "absent.yaml"), 2, "absent.yaml"),
+            Run(("otabridge", "rollout", "rehearse", "absent.yaml"), 2, "there is no configuration"),
             Run(("otabridge", "delta", "make", "absent.img", "absent.img", "--out", "a.delta"), 2, "absent.img"),
             Run(("otabridge", "--version"), 0, "otabridge 0.1.0"),
             Run(("otabridge", "release", "build", "--help"), 0, "--image"),

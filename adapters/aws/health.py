@@ -14,11 +14,13 @@ from adapters.aws.query import (
     REPORTED,
     SAVED,
     SEQUENCE,
+    UNFIT,
     any_of,
     check_query,
     every,
     in_buckets,
     merged,
+    of_models,
 )
 from adapters.violations import BrokenLimits, Violation
 from bridge.fleet import HealthCount, Savings
@@ -67,8 +69,15 @@ def savings(index: FleetIndex, release: Release) -> Savings:
     most = most_saved(release)
     if not most:
         return Savings()
-    devices, saved = index.sum(every(f"{SEQUENCE}:{release.sequence}", f"{SAVED}:[1 TO {most}]"), SAVED)
+    query = every(f"{SEQUENCE}:{release.sequence}", _of_model(release), f"{SAVED}:[1 TO {most}]")
+    devices, saved = index.sum(query, SAVED)
     return Savings(devices, whole_bytes(saved, devices, most))
+
+
+def _of_model(release: Release) -> str:
+    """Other products count their releases, too; "" for a model that no query can hold."""
+    model = release.compatibility.model
+    return "" if UNFIT.intersection(model) else of_models([model])
 
 
 def updated_query(orders: Orders) -> str:

@@ -130,16 +130,17 @@ def _device_client_document(release: bytes | None, options: Options) -> str:
         raise UsageError("translate aws: --handler is missing: the script in the device's handler directory to run")
     if (release is None) == (not options.file):
         raise UsageError("translate aws: name a release, or files with --file, and not both")
-    downloads = [_download(each, options) for each in options.file or _artifacts(release)]
+    downloads = [_download(each, options) for each in options.file or (_full(release),)]
     installation = Installation(options.handler, options.arguments, options.run_as, options.compare == "yes")
     document = msgspec.json.encode(render(downloads, installation)).decode()
     check_request({**_CARRIER, "document": document})
     return document
 
 
-def _artifacts(release: bytes | None) -> tuple[NamedFile, ...]:
-    artifacts = parse(read_release(release or b"").signed).artifacts
-    return tuple(NamedFile(each.name, each.length, each.sha256) for each in artifacts)
+def _full(release: bytes | None) -> NamedFile:
+    """The full artifact alone: AWS's agent fetches all that is named, and cannot tell which delta fits the device."""
+    full = parse(read_release(release or b"").signed).full
+    return NamedFile(full.name, full.length, full.sha256)
 
 
 def _download(file: NamedFile, options: Options) -> Download:

@@ -75,11 +75,23 @@ def resident(root: int) -> int:
 
 
 def family(pid: int) -> Iterator[int]:
-    yield pid
-    for thread in Path(f"/proc/{pid}/task").glob("*"):
+    """`pid` and all processes below it, by the parents that /proc tells: not every kernel lists children."""
+    children = parents()
+    waiting = [pid]
+    while waiting:
+        waiting += children.get(waiting[0], [])
+        yield waiting.pop(0)
+
+
+def parents() -> dict[int, list[int]]:
+    """The children of each process that has any."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            for child in (thread / "children").read_text().split():
-                yield from family(int(child))
+            # The name, in brackets, may hold anything; the parent is the second field after it.
+            parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(entry.name))
+    return children
 
 
 def proportional(pid: int) -> int:

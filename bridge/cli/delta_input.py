@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,13 +45,20 @@ class OpenPayload:
 def open_payload(payload: Path) -> Iterator[OpenPayload]:
     """The payload at this path. Raises: UsageError, MalformedPayload."""
     try:
-        file = payload.open("rb")
+        file = _opened(payload)
     except OSError as error:
         raise UsageError(f"payload {payload} cannot be read: {error.strerror}") from error
     with file:
         with naming(str(payload)):
             images = expected_of(read_header(file))
         yield OpenPayload(payload, file, images)
+
+
+def _opened(payload: Path) -> BufferedReader:
+    mode = payload.stat().st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode):
+        raise UsageError(f"payload {payload} is neither a file nor a block device: save it as a file first")
+    return payload.open("rb")
 
 
 @contextmanager

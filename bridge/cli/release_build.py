@@ -105,7 +105,8 @@ def _describe(built: Built, recipe: Recipe, now: datetime) -> list[str]:
 def _describe_many(artifacts: int) -> list[str]:
     if artifacts <= EVERY_CLOUD:
         return []
-    return [f"advice      {artifacts} artifacts: Azure Device Update takes 10 files, the release's metadata among them"]
+    files, downloads = "10 files, the release's metadata among them", "10 downloads"
+    return [f"advice      {artifacts} artifacts: Azure Device Update takes {files}; a job of AWS IoT, {downloads}"]
 
 
 def _describe_dropped(attempt: Attempt, full: int, margin: int) -> str:

@@ -51,7 +51,7 @@ class ImageFile:
             raise self._changed()
 
     def _changed(self) -> UsageError:
-        return UsageError(f"image {self.path} changed while it was read; make the delta again once it is finished")
+        return UsageError(f"image {self.path} changed while it was read; start again once it is finished")
 
     def _seen(self) -> tuple[int, int, int]:
         """By seeking, since a block device has no size of its own in `stat`."""

@@ -78,8 +78,14 @@ def _when(record: Record, place: Place) -> str:
 def _ended_badly(subject: str, record: Record, report: DeviceReport) -> Explanation:
     code = f" with code {report.code.value} {report.code.name.lower()}" if report.code is not None else ""
     outcome = report.outcome.value if report.outcome is not None else "silent past its deadline"
-    because = (f"it ended {outcome}{code}", *([report.detail] if report.detail else []))
+    because = (f"it ended {outcome}{code}", *([report.detail] if report.detail else []), *_taken(report))
     return Explanation(subject, outcome, because, tuple(_mends(record)))
+
+
+def _taken(report: DeviceReport) -> Iterator[str]:
+    if report.artifact:
+        spared = f", which spared it {report.saved} bytes of the full one" if report.saved else ""
+        yield f"it took artifact {report.artifact}{spared}"
 
 
 def _mends(record: Record) -> Iterator[str]:

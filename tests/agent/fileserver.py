@@ -15,7 +15,7 @@ from bridge.release.image import Image
 from bridge.release.manifest import Artifact
 
 BODY = random.Random(7).randbytes(700_000)
-ARTIFACT = Artifact("image.zst", len(BODY), hashlib.sha256(BODY).hexdigest(), Image(1, "0" * 64))
+ARTIFACT = Artifact("image.full", len(BODY), hashlib.sha256(BODY).hexdigest(), Image(1, "0" * 64))
 
 
 @dataclass
@@ -60,7 +60,7 @@ class FileServer(http.server.ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/image.zst?signature=secret"
+        return f"http://127.0.0.1:{self.server_port}/image.full?signature=secret"
 
     @property
     def sent(self) -> int:
@@ -149,4 +149,4 @@ Fetch = Callable[..., bytes]
 
 
 def offer(url: str) -> Offer:
-    return Offer("job-1", b"", (), {"image.zst": url})
+    return Offer("job-1", b"", (), {"image.full": url})

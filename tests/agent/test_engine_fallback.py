@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from agent.answer import LinkRefused
 from agent.bootloaders.file import image_path
 from agent.journal import render
 from agent.slots import Slot
@@ -172,3 +173,45 @@ def held(record, packed: Package):
         image=packed.artifact.image,
     )
     return record.with_holding(Slot.A, goal)
+
+
+def test_a_delta_that_the_agent_does_not_survive_is_done_without():
+    """Out of memory, or a crash below Python: long before the update is given up, the full artifact is tried."""
+    device = on_release_2()
+    device.link.fault_names, device.link.fault_after = {DELTA}, 0
+    device.link.faults = [Killed() for _ in range(20)]
+    deaths = 0
+    offer = device.offer(PACKED)
+    while True:
+        try:
+            report = device.run(offer)
+        except Killed:
+            deaths += 1
+            device.start_agent()
+        else:
+            break
+
+    assert (report.outcome, report.artifact) == (Outcome.INSTALLED, FULL_NAME)
+    assert deaths == device.limits.strikes // 2 + 1
+    assert f"the agent was restarted {deaths} times in a row while it applied it" in report.detail
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (LinkRefused("404 Not Found"), "404 Not Found"),
+        (MemoryError(), "this device ran out of memory"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_delta_that_cannot_be_had_or_held_is_done_without(error, words):
+    """It was never copied to the store or has left it; or it takes more than this device has at the moment."""
+    device = on_release_2()
+    device.link.fault_names, device.link.fault_after = {DELTA}, 0
+    device.link.faults = [error]
+
+    report = device.run(device.offer(PACKED))
+
+    assert (report.outcome, report.artifact) == (Outcome.INSTALLED, FULL_NAME)
+    assert words in report.detail
+    assert device.link.names == [DELTA, FULL_NAME]

@@ -75,8 +75,8 @@ def test_backs_off_and_gives_up(server: FileServer, fetch: Fetch, sleeper: Sleep
     with pytest.raises(DownloadError) as refusal:
         fetch()
     assert str(refusal.value) == (
-        "artifact image.zst: given up after 4 faults in a row at byte 0 of 700000; the last one: "
-        f"http://127.0.0.1:{server.server_port}/image.zst: the server answered 500"
+        "artifact image.full: given up after 4 faults in a row at byte 0 of 700000; the last one: "
+        f"http://127.0.0.1:{server.server_port}/image.full: the server answered 500"
     )
     assert refusal.value.code is FailureCode.DOWNLOAD
     assert sleeper.naps == [1.0, 2.0, 4.0]
@@ -123,7 +123,7 @@ def test_expired_link_is_renewed(server: FileServer, fetch: Fetch, expired: Faul
     fresh = server.url.replace("secret", "fresh")
 
     assert fetch(renew=lambda: offer(fresh)) == BODY
-    assert server.seen[-1].path == "/image.zst?signature=fresh"
+    assert server.seen[-1].path == "/image.full?signature=fresh"
     assert server.sent == len(BODY)
 
 
@@ -196,7 +196,7 @@ def test_offer_without_url(connections: Connections, sleeper: Sleeper):
     """An offer that does not say where an artifact lies names the artifact."""
     download = HttpDownload(Links(connections), Limits(), sleeper.timing())
 
-    with pytest.raises(DownloadError, match=r"the offer has no URL for artifact image\.zst"):
+    with pytest.raises(DownloadError, match=r"the offer has no URL for artifact image\.full"):
         list(download.stream(Offer("job-1", b"", (), {}), ARTIFACT, 0, lambda: offer("")))
 
 

@@ -25,7 +25,7 @@ def test_other_refusals_end_at_once(server: FileServer, fetch: Fetch, status: in
     """What the server will never give is not asked for twice."""
     server.faults = [Fault(status=status)]
 
-    with pytest.raises(DownloadError, match=f"image.zst: the server answered {status}") as refusal:
+    with pytest.raises(DownloadError, match=f"image.full: the server answered {status}") as refusal:
         fetch()
     assert refusal.value.code is FailureCode.LINK_REFUSED
     assert len(server.seen) == 1
@@ -92,7 +92,7 @@ def test_nobody_there(server: FileServer, fetch: Fetch):
     """An address without a server is said to be one."""
     server.server_close()
 
-    with pytest.raises(DownloadError, match=r"image\.zst: nobody answers there"):
+    with pytest.raises(DownloadError, match=r"image\.full: nobody answers there"):
         fetch()
 
 
@@ -150,11 +150,11 @@ def test_proxy_gets_credentials(server: FileServer, sleeper: Sleeper, monkeypatc
     monkeypatch.setenv("no_proxy", "direct.example")
     connections = Connections()
     download = HttpDownload(Links(connections, allow_http=True), Limits(), sleeper.timing())
-    elsewhere = offer("http://store.example/image.zst")
+    elsewhere = offer("http://store.example/image.full")
 
     assert b"".join(download.stream(elsewhere, ARTIFACT, 0, lambda: elsewhere)) == BODY
     connections.close()
-    assert server.seen[0].path == "http://store.example/image.zst"
+    assert server.seen[0].path == "http://store.example/image.full"
     assert connections.proxy_of("http://direct.example/x") is None
     assert connections.proxy_of("https://store.example/x") is None
 
@@ -224,7 +224,7 @@ def dripping() -> Iterator[str]:
         end = threading.Event()
         thread = threading.Thread(target=drip, args=(listener, end))
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/image.zst"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/image.full"
         end.set()
         thread.join()
 

@@ -113,6 +113,9 @@ class _Aws:
     def disturb(self, trouble: Trouble, device: str, *, skip: int = 0, times: int = 1) -> None:
         pytest.skip(f"cannot be disturbed: {trouble}, {device}, {skip}, {times}")
 
+    def troubles(self) -> int:
+        return 0
+
     def heal(self) -> None:
         """Nothing was planned."""
 
@@ -157,6 +160,9 @@ class AwsSimulatorCloud(_Aws):
         operation, effect = TROUBLES[trouble]
         subject = "*" if trouble in DOWNLOADS else device
         self.simulator.faults.plan(operation, effect, subject, skip=skip, times=times, body_bytes=SPOILED_AT)
+
+    def troubles(self) -> int:
+        return len(self.simulator.faults.hits())
 
     def heal(self) -> None:
         self.simulator.faults.clear()

@@ -52,7 +52,7 @@ TROUBLES = {
     Trouble.DOWNLOAD_REFUSED: ("content", Effect.SERVER_ERROR),
 }
 """Operations of the simulator, and what happens to them."""
-ARTIFACTS = "*.zst"
+ARTIFACTS = "*.full"
 LOOKS = ("GET /jobs/v2/", "GET /deviceUpdate/")
 """Calls that ask whether Azure has come so far."""
 SPOILED_AT = 1000
@@ -159,6 +159,9 @@ class AzureSimulatorCloud:
         operation, effect = TROUBLES[trouble]
         subject = ARTIFACTS if operation == "content" else device
         self.simulator.faults.plan(operation, effect, subject, skip=skip, times=times, body_bytes=SPOILED_AT)
+
+    def troubles(self) -> int:
+        return len(self.simulator.faults.hits())
 
     def heal(self) -> None:
         self.simulator.faults.clear()

@@ -94,6 +94,9 @@ class Cloud(Protocol):
     def disturb(self, trouble: Trouble, device: str, *, skip: int = 0, times: int = 1) -> None:
         """Plan a trouble, after `skip` chances that pass unharmed; skips the test where nothing can be planned."""
 
+    def troubles(self) -> int:
+        """How many troubles have come since the cloud was made."""
+
     def heal(self) -> None:
         """Forget every trouble that is planned and has not come."""
 

@@ -79,6 +79,9 @@ class _Live:
     def condition(self, field: str, value: str) -> str:
         pytest.skip(f"nothing is asked of a live index: {field} = {value}")
 
+    def troubles(self) -> int:
+        return 0
+
     def heal(self) -> None:
         """Nothing was planned."""
 

@@ -112,8 +112,10 @@ def test_a_broken_download_is_gone_on_with(site, trouble):
     """A cut, an expired URL, a fault of the store: asked again, and the release is installed."""
     package = site.bench.package(2)
     site.cloud.disturb(trouble, site.device)
+    before = site.cloud.troubles()
 
     assert site.update(package) == End("installed", "")
+    assert site.cloud.troubles() == before + 1
     assert_runs(site, package)
 
 
@@ -121,11 +123,13 @@ def test_a_corrupt_download_is_never_booted(site):
     """One flipped bit: refused with the reason, and the old slot stays."""
     package = site.bench.package(2)
     site.cloud.disturb(Trouble.DOWNLOAD_CORRUPT, site.device, times=99)
+    before = site.cloud.troubles()
 
     end = site.update(package)
 
     assert end.outcome in {"rejected", "failed"}
     assert end.code in {"105", "200"}
+    assert site.cloud.troubles() > before
     assert site.bench.content(Slot.A).startswith(OLD)
     site.bench.assert_old_slot_boots(Slot.A)
 

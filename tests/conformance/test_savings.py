@@ -14,7 +14,7 @@ from bridge.release.report import Outcome, Report
 from bridge.release.savings import most_saved
 from tests.conformance.cloud import SIMULATED, WAIT
 from tests.conformance.staged import Staged, eventually, state_of
-from tests.releases import Package
+from tests.releases import MODEL, Package
 
 CLOUDS = SIMULATED
 
@@ -32,11 +32,11 @@ def package(kit, cloud, tmp_path) -> Package:
 
 
 @pytest.fixture
-def tell(line, key, package) -> Callable[..., None]:
+def tell(line, package) -> Callable[..., None]:
     """A device says which release it runs, and what it saved."""
 
     def tell(device, saved, *, sequence=package.release.sequence):
-        line(device).state(replace(state_of(key, sequence), saved=saved))
+        line(device).state(replace(state_of(MODEL, sequence), saved=saved))
 
     return tell
 

@@ -226,7 +226,7 @@ def test_an_expired_url_is_renewed(simulator, fleet, channel, order, package):
 
 
 PLACEHOLDER_LEFT = (
-    "job document: artifacts['a.zst'] still holds a placeholder: AWS IoT could not sign the URL; check that the "
+    "job document: artifacts['a.full'] still holds a placeholder: AWS IoT could not sign the URL; check that the "
     "job's presign role exists, trusts iot.amazonaws.com and may s3:GetObject"
 )
 FOREIGN = [
@@ -254,7 +254,7 @@ FOREIGN = [
             "release": {},
             "metadata": "e30=",
             "roots": [],
-            "artifacts": {"a.zst": "${aws:iot:not-a-placeholder}"},
+            "artifacts": {"a.full": "${aws:iot:not-a-placeholder}"},
         },
         "100",
         PLACEHOLDER_LEFT,

@@ -12,10 +12,11 @@ from adapters.aws.executions import device_report
 from bridge.fleet import DeviceReport, LimitError, Savings
 from bridge.release.details import MAX_SAVED, report_details
 from bridge.release.errors import FailureCode
+from bridge.release.manifest import Compatibility
 from bridge.release.report import Outcome, Report
 from tests.adapters.aws.indexing import INDEXED, report_of
 from tests.adapters.aws.test_calls import counted
-from tests.releases import describe
+from tests.releases import MODEL, describe
 
 NAMES = tuple(f"gate-{number}" for number in range(8))
 FULL, SHORT = 10_000, 400
@@ -43,7 +44,7 @@ def tell(simulator):
 @pytest.fixture
 def started(simulator, fleet, order):
     """Eight devices in the index, and the release on its way to them."""
-    simulator.populate({name: report_of(name) for name in NAMES})
+    simulator.populate({name: report_of(name, model=MODEL) for name in NAMES})
     simulator.client("iot").update_indexing_configuration(thingIndexingConfiguration=INDEXED)
     fleet.start(replace(order, devices=NAMES))
     return fleet
@@ -60,6 +61,16 @@ def test_what_updated_devices_saved_is_added_up(started, order, release, tell):
     assert started.saved((order.key,), release) == Savings(devices=2, saved=MOST + 5000)
 
 
+def test_another_product_in_the_same_account_is_not_counted(started, order, release, tell):
+    """It numbers its releases, too; so the model is asked for, where a query can hold its name."""
+    tell(NAMES[0], sequence=release.sequence, saved=1)
+    tell(NAMES[1], sequence=release.sequence, saved=4000, model="pump-1")
+    odd = msgspec.structs.replace(release, compatibility=Compatibility("gateway/3"))
+
+    assert started.saved((order.key,), release) == Savings(1, 1)
+    assert started.saved((order.key,), odd) == Savings(2, 4001)
+
+
 @pytest.mark.parametrize("lie", [MOST + 1, MAX_SAVED, 10**30, -5, "all of it", True, None, {"a": 1}], ids=repr)
 def test_a_device_that_lies_is_left_out(started, order, release, tell, lie):
     """More than the release can save, less than nothing, or no number."""
@@ -71,7 +82,7 @@ def test_a_device_that_lies_is_left_out(started, order, release, tell, lie):
 
 def test_it_is_one_call_for_any_number_of_devices(started, simulator, order, release, tell):
     """The index adds up, and its configuration is looked at once."""
-    simulator.populate({f"more-{number}": report_of(f"more-{number}") for number in range(3000)})
+    simulator.populate({name: report_of(name, model=MODEL) for name in map("more-{}".format, range(3000))})
     tell("more-7", sequence=release.sequence, saved=3)
     assert started.saved((order.key,), release) == Savings(1, 3)
 

@@ -17,6 +17,7 @@ from adapters.aws.wire import parse_document
 from bridge.cli.app import app
 from bridge.errors import UsageError
 from bridge.fleet import LimitError
+from bridge.folder import RELEASE_FILE
 from bridge.release.errors import MalformedRelease
 from tests.releases import ReleaseKit, new_release, pretended
 
@@ -265,6 +266,20 @@ def test_awss_own_agent_gets_a_job_of_steps(run, folder, package):
     assert compare["type"] == "runCommand"
     assert install["input"] == {"handler": "install-image.sh", "args": [path], "path": "default"}
     assert [fetch.get("runAsUser"), install.get("runAsUser")] == ["root", "root"]
+
+
+def test_awss_own_agent_gets_the_full_artifact_alone(run, kit, tmp_path):
+    """It would fetch every delta too, and cannot tell which one its device can use."""
+    package = kit.package(b"image" * 2000, sources=[b"image" * 1999, b"image" * 1500])
+    (tmp_path / "deltas").mkdir()
+    (tmp_path / "deltas" / RELEASE_FILE).write_bytes(package.document)
+
+    fetch, compare, install = actions(run(tmp_path / "deltas", *PLACE, *CLIENT, "--only", "document"))
+
+    assert len(package.release.artifacts) == 3
+    assert fetch["input"]["args"][1] == f"/var/tmp/{package.release.full.name}"
+    assert package.release.full.sha256 in compare["input"]["command"]
+    assert install["input"]["args"] == [f"/var/tmp/{package.release.full.name}"]
 
 
 @pytest.mark.parametrize(("content", "same"), [(b"as signed", True), (b"as altered", False)])

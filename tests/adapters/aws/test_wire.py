@@ -160,9 +160,9 @@ def test_deep_nesting_is_not_walked():
 
 def test_a_placeholder_left_in_place_is_malformed():
     """The words say which artifact, and what to look at in AWS."""
-    document = parse_document({**good(), "artifacts": {"a.zst": URL}})
+    document = parse_document({**good(), "artifacts": {"a.full": URL}})
 
-    with pytest.raises(MalformedDocument, match=r"'a\.zst'.*presign role"):
+    with pytest.raises(MalformedDocument, match=r"'a\.full'.*presign role"):
         check_signed(document)
     check_signed(parse_document(good()))
 

@@ -207,7 +207,7 @@ def test_every_fault_of_an_update_id_is_told():
 
 def test_artifacts_are_the_files_without_the_metadata():
     """In their order, 1 to 16."""
-    assert artifact_files(["release.json", "b.zst", "roots.json", "a.zst"]) == ("b.zst", "a.zst")
+    assert artifact_files(["release.json", "b.full", "roots.json", "a.full"]) == ("b.full", "a.full")
     with pytest.raises(MalformedUpdate, match="has 0 artifacts, a release has 1 to 16"):
         artifact_files(["release.json"])
     with pytest.raises(MalformedUpdate, match="has 17 artifacts"):

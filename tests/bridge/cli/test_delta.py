@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def test_long_runs_of_zero_bytes_become_holes(desk):
 
     assert Path("made.img").read_bytes() == image
     assert Path("made.img").stat().st_blocks * 512 < 2 << 20
+
+
+@pytest.mark.parametrize("command", [("info",), ("verify", "old.img"), ("apply", "old.img", "--out", "made.img")])
+def test_a_payload_that_cannot_be_read_twice_is_refused(desk, command):
+    """A pipe, as a shell's process substitution makes one: it is said what to do, and nobody waits for it."""
+    os.mkfifo("pipe")
+    ran = desk(*command, "pipe")
+
+    assert (ran.exit_code, ran.out) == (2, "")
+    assert "payload pipe is neither a file nor a block device: save it as a file first" in ran.err
 
 
 def test_verifying_writes_nothing(desk):

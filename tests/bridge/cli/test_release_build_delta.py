@@ -81,6 +81,51 @@ def test_an_earlier_release_is_a_source(owner):
     assert {path.name for path in Path("rel").iterdir()} == {RELEASE_FILE, "gateway-os-3.0.0.full", FROM_SECOND}
 
 
+SPOILED = {
+    "an altered artifact": ("gateway-os-2.0.0.full", lambda data: data[:-9] + b"?" + data[-8:], 15),
+    "a cut artifact": ("gateway-os-2.0.0.full", lambda data: data[:1000], 10),
+    "an artifact that is none": ("gateway-os-2.0.0.full", lambda _: b"none", 10),
+    "a release that is none": (RELEASE_FILE, lambda _: b"{", 10),
+}
+
+
+@pytest.mark.parametrize(("file", "spoil", "exit_code"), SPOILED.values(), ids=SPOILED)
+def test_an_earlier_release_that_is_spoiled_is_named(owner, file, spoil, exit_code):
+    """Artifacts of both releases may have the same name; it is said whose it is, and nothing was begun."""
+    build(owner, image="second.img", version="2.0.0", out="rel2")
+    spoiled = Path("rel2", file)
+    spoiled.write_bytes(spoil(spoiled.read_bytes()))
+
+    ran = build(owner, "--delta-from", "first.img", "--delta-from", "rel2")
+
+    assert (ran.exit_code, ran.out) == (exit_code, "")
+    assert ran.err.startswith("otabridge: --delta-from rel2: ")
+    assert not list(Path("rel").iterdir())
+
+
+def test_a_release_that_would_be_too_long_is_refused_before_the_long_work(owner, monkeypatch):
+    """Also where only lengths and memory, which nobody knows yet, make it so."""
+    build(owner)
+    length = Path("rel", RELEASE_FILE).stat().st_size
+    monkeypatch.setattr("bridge.release.trust.MAX_RELEASE_BYTES", length - 1)
+
+    ran = build(owner, out="longer")
+
+    assert (ran.exit_code, ran.out) == (10, "")
+    assert f"the limit is {length - 1}" in ran.err
+    assert not Path("longer").exists()
+
+
+def test_a_release_for_many_revisions_of_hardware_has_names_that_fit(owner):
+    """A file's name tells them while there is room; the release always does."""
+    words = [word for number in range(40) for word in ("--hardware", f"revision {number}")]
+    assert build(owner, *words).exit_code == 0
+
+    shown = owner("release", "show", "rel", "-o", "json").json["release"]
+    assert [each["name"] for each in shown["artifacts"]] == ["gateway-os-3.0.0.40-revisions.full"]
+    assert len(shown["compatibility"]["hardware"]) == 40
+
+
 def test_a_delta_that_is_not_worth_it_is_dropped(owner):
     """It is said how large it would have been; the release has the full artifact alone."""
     ran = build(owner, "--delta-from", "strange.img")
@@ -108,7 +153,8 @@ def test_who_makes_many_deltas_is_told_where_they_do_not_fit(owner, monkeypatch)
     monkeypatch.setattr("bridge.cli.release_build.EVERY_CLOUD", 1)
     ran = build(owner, "--delta-from", "second.img")
 
-    assert "advice      2 artifacts: Azure Device Update takes 10 files, the release's metadata among them" in ran.out
+    assert "advice      2 artifacts: Azure Device Update takes 10 files, the release's metadata among them; " in ran.out
+    assert ran.out.endswith("; a job of AWS IoT, 10 downloads\n")
 
 
 def test_the_full_artifact_may_be_kept_from_metered_links(owner):

@@ -372,6 +372,6 @@ def test_image_that_changes_meanwhile_is_told(pair_of, phase):
                     image.write(b"written")
                 os.utime(pair.new, ns=(1, 1))
 
-    with pytest.raises(UsageError, match=r"new\.img changed while it was read; make the delta again once"):
+    with pytest.raises(UsageError, match=r"new\.img changed while it was read; start again once"):
         pair.make(QUICK, Writing())
     assert not pair.target.exists()

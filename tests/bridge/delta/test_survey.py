@@ -106,5 +106,5 @@ def test_image_that_shrinks_while_it_is_read_is_told(images_of):
     images = images_of(noise(2, 3 << 20), A)
     images.old.path.write_bytes(A)
 
-    with pytest.raises(UsageError, match=r"old\.bin changed while it was read; make the delta again"):
+    with pytest.raises(UsageError, match=r"old\.bin changed while it was read; start again"):
         survey(images.old, lambda _: None)

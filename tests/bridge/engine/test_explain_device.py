@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +25,8 @@ PLAN = new_plan((4, 4), (8, 8))
 FIRST, SECOND, LATER = "factory-s1-000", "factory-s1-003", "factory-s2-001"
 HALF = {FACTORY: Tally(waiting=2, running=1, installed=1)}
 FELL = DeviceReport(FIRST, Outcome.FELL_BACK, FailureCode.UNHEALTHY, "check 'display' failed")
+BY_DELTA = replace(FELL, artifact="os-2.from-aa.delta", saved=3700)
+IN_FULL = replace(FELL, artifact="os-2.full")
 
 
 def record(progress: Progress, plan: Plan = PLAN, state: State = State.RUNNING) -> Record:
@@ -72,6 +75,15 @@ CASES = [
         "fell-back",
         "it ended fell-back with code 400 unhealthy / check 'display' failed / -> / a release that mends it",
     ),
+    (
+        "fell back after a delta",
+        record(BEGUN),
+        FIRST,
+        (BY_DELTA,),
+        "fell-back",
+        "it took artifact os-2.from-aa.delta, which spared it 3700 bytes of the full one / ->",
+    ),
+    ("fell back after the full one", record(BEGUN), FIRST, (IN_FULL,), "fell-back", "it took artifact os-2.full / ->"),
     (
         "silent",
         record(BEGUN),
