@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CODE := bridge adapters agent
 PROGRAMS := tests benchmarks docs
 
+# The demo and the tests start hundreds of processes: without byte code each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test conformance lint fix bench bench-delta bench-install gates rehearse sweep kill-sweep wheel docs clean
 
@@ -28,7 +31,7 @@ demo: $(VENV)/demo.stamp ## the main job: sign, publish, roll out to 20 simulate
 	$(BIN)/otabridge demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## all tests, with coverage
-	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/python -m coverage report --skip-covered --sort=cover --fail-under=93
 
 conformance: $(VENV)/dev.stamp ## the suite that every cloud passes, as a table

@@ -11,6 +11,9 @@ from bridge.release.errors import SlotError
 from bridge.release.image import Image
 
 READ_BYTES = 1024 * 1024
+WINDOW_BYTES = 128 * 1024
+WINDOWS = 16
+"""Kept in memory: the operations of a delta read a few bytes each, most of them near those before."""
 
 
 class SlotSource:
@@ -19,12 +22,32 @@ class SlotSource:
     def __init__(self, slot: SlotFile, extent: int) -> None:
         self._slot = slot
         self._extent = extent
+        self._windows: dict[int, bytes] = {}
 
     def pread(self, offset: int, length: int) -> bytes:
         """`length` bytes at `offset`, fewer only where the extent or the slot ends.
 
         Raises: ForeignSource when the slot cannot be read there: another artifact may do.
         """
+        number, at = divmod(offset, WINDOW_BYTES)
+        if at + length <= WINDOW_BYTES and offset + length <= self._extent:
+            window = self._windows.get(number) or self._window(number)
+            if at + length <= len(window):
+                return window[at : at + length]
+        return self._exactly(offset, length)
+
+    def _window(self, number: int) -> bytes:
+        """The window of this number; none where a part of it cannot be read, which need not be the one wanted."""
+        try:
+            window = self._slot.read(number * WINDOW_BYTES, min(WINDOW_BYTES, self._extent - number * WINDOW_BYTES))
+        except SlotError:
+            return b""
+        if len(self._windows) == WINDOWS:
+            del self._windows[next(iter(self._windows))]
+        self._windows[number] = window
+        return window
+
+    def _exactly(self, offset: int, length: int) -> bytes:
         data = bytearray()
         end = min(offset + length, self._extent)
         while offset + len(data) < end and (piece := self._read(offset + len(data), end - offset - len(data))):

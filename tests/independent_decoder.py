@@ -12,6 +12,7 @@ import struct
 import sys
 import zlib
 
+import brotli
 import lz4.block
 
 if sys.version_info >= (3, 14):
@@ -43,23 +44,23 @@ class Reader:
     def unpack(self, layout):
         return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
 
-    def number(self):
-        value, shift, byte = 0, 0, 128
-        while byte >= 128:
-            byte = self.take(1)[0]
-            value |= (byte & 127) << shift
-            shift += 7
-        require((byte or shift == 7) and shift <= 49, "number")
-        return value
+    def planes(self, count):
+        values, left, shift = [0] * count, range(count), 0
+        while left:
+            plane = dict(zip(left, self.take(len(left)), strict=True))
+            require(shift < 49 and (not shift or all(plane.values())), "number")
+            for place, byte in plane.items():
+                values[place] |= (byte & 127) << shift
+            left, shift = [place for place in left if plane[place] >= 128], shift + 7
+        return values
 
     def numbers(self, count):
-        return [self.number() for _ in range(count)]
+        return [self.planes(1)[0] for _ in range(count)]
 
 
 def decode(payload, old):
     reader = Reader(payload)
-    magic, ways, old_length, new_length = reader.unpack("5sBQQ")
-    old_hash, new_hash, _, frames = reader.unpack("32s32sII")
+    magic, ways, old_length, new_length, old_hash, new_hash, _, frames = reader.unpack("5sBQQ32s32sII")
     packings = [reader.unpack("BBbBBI") for _ in range(ways)]
     require(zlib.crc32(payload[: reader.at]) == reader.unpack("I")[0], "header checksum")
     old_pair = len(old), hashlib.sha256(old).digest() if old else bytes(32)
@@ -71,14 +72,14 @@ def decode(payload, old):
 
 
 def decode_frame(reader, seal, old, packings):
-    start, (length, spans, *_) = reader.at, reader.unpack("Q4I")
-    streams = [reader.unpack("BBBII") for _ in range(3)]
-    dictionary = b""
-    if streams[2][0] == 5:
-        offset, count, check = reader.unpack("QII")
-        dictionary = old[offset : offset + count]
-        require(zlib.crc32(dictionary) == check, "dictionary")
-    require(zlib.crc32(reader.data[start : reader.at], seal) == reader.unpack("I")[0], "frame checksum")
+    start, size, dictionary = reader.at, reader.unpack("B")[0], b""
+    length, spans, *_ = reader.numbers(5)
+    streams = [(raw, *(reader.numbers(4) if raw else [0] * 4)) for (raw,) in (reader.numbers(1) for _ in range(3))]
+    if streams[2][1] == 5:
+        offset, count, check = reader.numbers(3)
+        require(zlib.crc32(dictionary := old[offset : offset + count]) == check, "dictionary")
+    seen = zlib.crc32(reader.data[start : reader.at], seal)
+    require((reader.at - start, seen) == (1 + size, reader.unpack("I")[0]), "frame checksum")
     control, diff, extra = (Reader(decode_stream(reader, stream, dictionary)) for stream in streams)
     made = b"".join(make_span(span, old, packings, diff, extra) for span in read_control(control, spans))
     require((len(made), diff.at, extra.at) == (length, len(diff.data), len(extra.data)), "frame lengths")
@@ -86,13 +87,13 @@ def decode_frame(reader, seal, old, packings):
 
 
 def decode_stream(reader, stream, dictionary):
-    codec, first, second, stored, raw = stream
+    raw, codec, first, second, stored = stream
     data = reader.take(stored) or bytes(raw)
     if codec == 2:
         lzma1 = {"id": lzma.FILTER_LZMA1, "lc": first % 9, "lp": first // 9 % 5, "pb": first // 45}
         data = lzma.decompress(data, lzma.FORMAT_RAW, filters=[lzma1 | {"dict_size": 1 << second}])
-    elif codec == 3:
-        data = bz2.decompress(data)
+    elif codec in (3, 6):
+        data = (bz2 if codec == 3 else brotli).decompress(data)
     elif codec in (4, 5):
         prefix = zstd.ZstdDict(dictionary, is_raw=True).as_prefix if codec == 5 else None
         data = zstd.decompress(data, prefix, {zstd.DecompressionParameter.window_log_max: second})
@@ -105,12 +106,13 @@ def read_control(control, spans):
     kinds = control.numbers(sum(counts := control.numbers(spans)))
     lengths = [iter(control.numbers(kinds.count(kind))) for kind in range(6)]
     columns = [{kind: iter(control.numbers(kinds.count(kind))) for kind in (INFLATE, DEFLATE)} for _ in range(2)]
+    sources = iter(control.planes(sum(kind in (COPY, ADD, INFLATE) for kind in kinds)))
     cursor, operations = 0, []
     for kind in kinds:
         length, source = next(lengths[kind]), 0
         other, index = (next(column[kind]) for column in columns) if kind in columns[0] else (0, 0)
         if kind in (COPY, ADD, INFLATE):
-            folded = control.number()
+            folded = next(sources)
             cursor = source = cursor + (-(folded + 1) // 2 if folded % 2 else folded // 2)
         cursor += {INFLATE: other, DEFLATE: 0}.get(kind, length)
         operations.append((kind, length, other, index, source))
@@ -133,9 +135,7 @@ def make_span(span, old, ways, diff, extra):
         part = base[start : start + (other or length)] if kind in (COPY, ADD, INFLATE) else bytes(length)
         read += part if base is old and kind in (COPY, ADD, INFLATE) else b""
         if kind == INFLATE:
-            window += (
-                zlib.decompress(part, ways[index][2]) if ways[index][0] == 1 else lz4.block.decompress(part, length)
-            )
+            window += zlib.decompress(part, way) if (way := ways[index][2]) else lz4.block.decompress(part, length)
         elif kind == DEFLATE:
             packing, raw = (other, ways[index]), b""
         else:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.delta.coding import Prefix
 from bridge.delta.comparison import Workshop
+from bridge.delta.cutting import Limits
 from bridge.delta.effort import Trial
 from bridge.delta.image_file import ImageFile
 from bridge.delta.layout import Surveys, lay_out
@@ -16,15 +17,33 @@ MEBIBYTE = 1 << 20
 PREFIX_BYTES = 8 * MEBIBYTE
 """Old images up to this serve the extra stream as a dictionary."""
 TRIED_BYTES = MEBIBYTE
-"""New images up to this are also tried without any comparing, and more closely."""
+"""New images up to this are also tried without any comparing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How differences are cut: `gap` and `align` of `Limits`."""
+
+    gap: int
+    align: int
+
+
+USUAL = Shape(512, 8)
+SHAPES = USUAL, Shape(512, 1), Shape(48, 1)
+"""Data without any alignment wants none; what has few and far differences wants them apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Pieces that make the new image whole, and old bytes to code the extra stream against."""
+    """Pieces that make the new image whole, old bytes to code the extra stream against, and how to cut."""
 
     pieces: Pieces
     prefix: Prefix | None = None
+    shape: Shape = USUAL
+
+    def limits(self, limits: Limits) -> Limits:
+        """`limits` with this shape."""
+        return replace(limits, gap=self.shape.gap, align=self.shape.align)
 
 
 def candidates_of(surveys: Surveys, trial: Trial, shop: Workshop, old: ImageFile) -> tuple[list[Candidate], int]:
@@ -35,7 +54,8 @@ def candidates_of(surveys: Surveys, trial: Trial, shop: Workshop, old: ImageFile
     if old.length > PREFIX_BYTES:
         return [Candidate(pieces)], compared.gave_up
     prefix = Prefix(0, old.pread(0, old.length))
-    candidates = [Candidate(pieces, prefix)]
+    is_small = surveys.new.image.length <= PREFIX_BYTES and trial.tries
+    candidates = [Candidate(pieces, prefix, shape) for shape in (SHAPES if is_small else (USUAL,))]
     if surveys.new.image.length <= TRIED_BYTES and trial.tries:
         whole = all_new(Extents(column([0]), column([surveys.new.image.length])))
         candidates.append(Candidate(whole, prefix))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple, Protocol
 
+import brotli
+
 from bridge.delta.cutting import PlainFrame
 from bridge.release.delta.control import encode_control
 from bridge.release.delta.frame import DICTIONARY_BYTES, Codec, Dictionary, FrameHead, StreamHead
@@ -18,17 +20,23 @@ from bridge.release.delta.operations import WORK, Kind, Span
 from bridge.release.delta.streams import lzma_filter
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import CompressionParameter, ZstdDict, compress
+    from compression.zstd import CompressionParameter, Strategy, ZstdDict, compress
 else:
-    from backports.zstd import CompressionParameter, ZstdDict, compress
+    from backports.zstd import CompressionParameter, Strategy, ZstdDict, compress
 
 LZMA_PRESET = 9 | lzma.PRESET_EXTREME
 MAX_DICTIONARY_LOG = 23
 """8 MiB: on real images larger dictionaries cost the device more than they save."""
 MAX_WINDOW_LOG = 23
+BROTLI_GAP = 16
+"""Bytes that its window is smaller than a power of two."""
 LARGE = 1 << 20
 """Bytes of streams, unpacked, from which on a span takes so much memory itself that dictionaries must be small."""
 LARGE_DICTIONARY_LOG = 20
+DICTIONARY_COST = 12
+"""Bytes that the head of a frame tells of its dictionary, about."""
+LITTLE = 1 << 20
+"""Bytes of an extra stream, unpacked, up to which it is worth the time to try what is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,11 @@ class Zstd:
 
 
 @dataclass(frozen=True, slots=True)
+class Brotli:
+    """One brotli stream of the best quality."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prefix:
     """Bytes of the old image, at `offset`, that an extra stream may refer to as if they came before it."""
 
@@ -63,21 +76,23 @@ class Prefix:
     data: bytes
 
 
-Coder = Lzma | Bz2 | Zstd
+Coder = Lzma | Bz2 | Zstd | Brotli
 COMMON = tuple(Lzma(lc, lp, pb) for lc, lp, pb in ((3, 0, 2), (0, 0, 0), (1, 0, 0), (3, 0, 0), (0, 2, 2), (2, 0, 1)))
 
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """The codecs that each stream of a frame may use; it is stored as it is where none makes it smaller."""
+    """The codecs that each stream of a frame may use, and `little` an extra stream of at most `LITTLE` bytes too; it
+    is stored as it is where none makes it smaller."""
 
     control: tuple[Coder, ...] = COMMON
     diff: tuple[Coder, ...] = (Lzma(), Lzma(0, 0, 0), Bz2())
     extra: tuple[Coder, ...] = (Lzma(), Lzma(3, 0, 0), Bz2())
+    little: tuple[Coder, ...] = (Brotli(),)
     dictionary_log: int = MAX_DICTIONARY_LOG
 
 
-FULL = Coding(extra=(Zstd(),))
+FULL = Coding(extra=(Zstd(),), little=())
 """For full images: fast to decode."""
 
 
@@ -117,7 +132,8 @@ def code_frame(frame: PlainFrame, coding: Coding, prefix: Prefix | None = None, 
     Raises: ValueError where it unpacks and packs so much for so few bytes that devices refuse it.
     """
     raws = encode_control(frame.spans), frame.diff, frame.extra
-    coders = coding.control, coding.diff, coding.extra
+    is_little = len(frame.extra) <= LITTLE
+    coders = coding.control, coding.diff, coding.extra + (coding.little if is_little else ())
     limits = _limits_of(frame.spans)
     log = min(coding.dictionary_log, MAX_DICTIONARY_LOG if limits.raw <= LARGE else LARGE_DICTIONARY_LOG)
     jobs = [
@@ -168,7 +184,7 @@ def _smallest(raw: bytes, coded: Iterable[Coded]) -> Coded:
 def _cost(coded: Coded) -> int:
     """What it takes in the payload; a dictionary has its own head."""
     head, data = coded
-    return len(data) + (Dictionary.WIRE.size if head.codec is Codec.ZSTD_OLD else 0)
+    return len(data) + (DICTIONARY_COST if head.codec is Codec.ZSTD_OLD else 0)
 
 
 def _coded(job: Job) -> Coded:
@@ -188,14 +204,29 @@ def _coded(job: Job) -> Coded:
             log = _log(len(raw), 10, min(window_log, job.dictionary_log))
             data = compress(raw, options=_zstd(level, log))
             return StreamHead(Codec.ZSTD, 0, log, len(data), len(raw)), data
+        case Brotli():
+            log = _log(len(raw) + BROTLI_GAP, 10, min(24, job.dictionary_log))
+            data = brotli.compress(raw, quality=11, lgwin=log)
+            return StreamHead(Codec.BROTLI, 0, log, len(data), len(raw)), data
 
 
 def _against(raw: bytes, prefix: Prefix, most: int) -> Coded:
     """The extra stream coded against old bytes."""
     log = _log(len(raw) + len(prefix.data), 10, most)
     known = ZstdDict(prefix.data, is_raw=True)
-    data = compress(raw, options=_zstd(22, log), zstd_dict=known.as_prefix)
+    options = _zstd(22, log) | (CLOSE if len(raw) <= LITTLE else {})
+    data = compress(raw, options=options, zstd_dict=known.as_prefix)
     return StreamHead(Codec.ZSTD_OLD, 0, log, len(data), len(raw)), data
+
+
+CLOSE = {
+    CompressionParameter.strategy: Strategy.btultra2,
+    CompressionParameter.min_match: 3,
+    CompressionParameter.target_length: 1 << 17,
+    CompressionParameter.search_log: 20,
+    CompressionParameter.enable_long_distance_matching: 1,
+}
+"""zstd with matches as short as can be, sought over all distances."""
 
 
 def _dictionary(prefix: Prefix) -> Dictionary:

@@ -22,7 +22,8 @@ Task = tuple[Group, tuple[Extents, ...]]
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """What comparing takes: the images, children, threads (`ahead` tasks wait for them), and where results are kept,
-    under keys that `identity` of images and effort goes into; who looks on."""
+    under keys that `identity` of images and effort goes into; at which `stretches` groups are compared; who looks on.
+    """
 
     images: Images
     differencer: Differencer
@@ -30,6 +31,7 @@ class Workshop:
     ahead: int
     work: Work
     identity: bytes
+    stretches: tuple[int, ...]
     progress: Progress
     cancelled: Cancelled
 
@@ -74,7 +76,7 @@ class Workshop:
         kept = self.work.load(key)
         if kept is not None:
             return Compared(kept)
-        found = compare(group.extents, windows, self.images, self.differencer)
+        found = compare(group.extents, windows, self.images, self.differencer, self.stretches)
         if not found.gave_up:
             self.work.save(key, found.pieces)
         return found

@@ -19,7 +19,9 @@ class Limits:
 
     Bytes: `span` of image made at once, `window` held for it where it unpacks or packs, `frame` of diff and extra in
     one frame. `operations` is the most in a frame. Zero bytes and copies of at least `alone` get spans of their own,
-    which cost nothing to make; zero differences of at least `gap` become copies.
+    which cost nothing to make; zero differences of at least `gap` become copies, cut such that the differences after
+    them stand in their stream at the same place modulo `align` as in the image: code changes at such places, and the
+    codecs see it.
 
     A packing that does not fit has a span for itself, and a frame: of at most `packing` bytes of image, for which
     `packing_window` may be held. `raw` is the most that any stream has unpacked.
@@ -34,6 +36,7 @@ class Limits:
     operations: int = 1 << 16
     alone: int = 128 << 10
     gap: int = 512
+    align: int = 8
 
 
 WHOLE = Limits(frame=8 << 20)
@@ -121,6 +124,7 @@ class _Cutter:
     def __init__(self, limits: Limits, old_length: int) -> None:
         self._limits = limits
         self._old_length = old_length
+        self._ahead = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -146,7 +150,7 @@ class _Cutter:
                 yield from self._add_pieces(step)
                 yield from self.cut()
             case _:
-                for part in without_runs(step, self._limits.gap):
+                for part in without_runs(step, self._limits.gap, self._limits.align, self._ahead):
                     yield from self._add_pieces(part)
 
     def _add_pieces(self, step: Step) -> Iterator[PlainSpan]:
@@ -170,6 +174,7 @@ class _Cutter:
         self._steps.append((Operation(Kind.DEFLATE, step.length, 0, made, step.packing), None))
         for part in parts:
             self._put(part)
+        self._ahead = (self._ahead + step.length - made) % self._limits.align
         self._target += step.length
         self._has_packed = True
         if is_alone:
@@ -204,6 +209,8 @@ class _Cutter:
 
     def _put(self, step: Step) -> None:
         self._holding.add((step,))
+        if not isinstance(step, Add):
+            self._ahead = (self._ahead + step.length) % self._limits.align
         match step:
             case Zero(length):
                 self._steps.append((Operation(Kind.ZERO, length), None))
@@ -235,17 +242,23 @@ class _Cutter:
         return (*unpacking, *(_placed(operation, source, bases) for operation, source in self._steps))
 
 
-def without_runs(step: Step, gap: int) -> Iterator[Step]:
-    """An ADD with its zero differences of at least `gap` bytes as copies; other steps as they are."""
+def without_runs(step: Step, gap: int, align: int = 1, ahead: int = 0) -> Iterator[Step]:
+    """An ADD with its zero differences of at least `gap` bytes, and `align`, as copies; other steps as they are.
+
+    The image is `ahead` of the diff stream, modulo `align`; copies end so that it is no more.
+    """
     if not isinstance(step, Add):
         yield step
         return
     at = 0
-    for run in _runs(gap).finditer(step.diff):
+    for run in _runs(max(gap, align)).finditer(step.diff):
         if run.start() > at:
             yield Add(step.diff[at : run.start()], moved(step.source, at))
-        yield Copy(len(run[0]), moved(step.source, run.start()))
+        ahead = (ahead + len(run[0])) % align
         at = run.end()
+        if at < step.length:
+            at, ahead = at - ahead, 0
+        yield Copy(at - run.start(), moved(step.source, run.start()))
     if at < step.length:
         yield Add(step.diff[at:], moved(step.source, at))
 

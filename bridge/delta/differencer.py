@@ -20,8 +20,8 @@ PROGRAM = Path(child.__file__)
 class Bounds:
     """What a child may take: bytes of address space and of stack, seconds of CPU for one task.
 
-    bsdiff takes 17 to 18 bytes for each byte of window. Content that makes it slow or recurse deeply is recognised
-    before; no other content has been seen to come near these bounds.
+    bsdiff takes 17 to 18 bytes for each byte of window, as many times more as it is stretched. Content that makes it
+    slow or recurse deeply is recognised before; no other content has been seen to come near these bounds.
     """
 
     memory: int = 1 << 30
@@ -30,15 +30,6 @@ class Bounds:
 
 
 DEFAULT_BOUNDS = Bounds()
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What bsdiff gives: triples of 24 bytes, and the streams that they speak of."""
-
-    triples: bytes
-    diff: bytes
-    extra: bytes
 
 
 class Differencer:
@@ -52,11 +43,11 @@ class Differencer:
         self._lock = threading.Lock()
         self._is_closed = False
 
-    def difference(self, window: bytes, target: bytes) -> Difference | None:
-        """What turns `window` into `target`; None if the child died of it."""
+    def triples(self, window: bytes, target: bytes, stretch: int = 1) -> bytes | None:
+        """bsdiff's triples that turn `window` into `target`, both stretched; None if the child died of it."""
         process = self._take()
         try:
-            found = _ask(process, window, target)
+            found = _ask(process, window, target, stretch)
         except BaseException:
             self._end(process)
             raise
@@ -119,10 +110,10 @@ def _spawn(program: Path, bounds: Bounds) -> subprocess.Popen[bytes]:
     )
 
 
-def _ask(process: subprocess.Popen[bytes], window: bytes, target: bytes) -> Difference | None:
+def _ask(process: subprocess.Popen[bytes], window: bytes, target: bytes, stretch: int) -> bytes | None:
     stdin, stdout = _pipes(process)
     try:
-        stdin.write(child.TASK.pack(len(window), len(target)))
+        stdin.write(child.TASK.pack(len(window), len(target), stretch))
         stdin.write(window)
         stdin.write(target)
         stdin.flush()
@@ -131,9 +122,9 @@ def _ask(process: subprocess.Popen[bytes], window: bytes, target: bytes) -> Diff
     head = stdout.read(child.RESULT.size)
     if len(head) != child.RESULT.size:
         return None
-    lengths = child.RESULT.unpack(head)
-    parts = [stdout.read(length) for length in lengths]
-    return Difference(*parts) if tuple(map(len, parts)) == lengths else None
+    (length,) = child.RESULT.unpack(head)
+    triples = stdout.read(length)
+    return triples if len(triples) == length else None
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:

@@ -23,10 +23,12 @@ class Effort(StrEnum):
 class Trial:
     """What an effort means.
 
-    `plans` of windows, of which the one with the smallest result is kept; `group`: bytes compared at once; `coding`:
+    `plans` of windows, which are compared; `group`: bytes compared at once; `coding`:
     what streams may be coded with; `small`: old images up to so many bytes are compared as a whole;
     `least_move`: bytes that must be found elsewhere as they are to be copied without comparing; `margin`: what of them
-    is compared nevertheless, at either end; `tries`: whether small images are made in several ways.
+    is compared nevertheless, at either end; `tries`: whether small images are made in several ways; `stretches`:
+    how often bsdiff sees each byte, so that it is as many times quicker to leave an alignment; all are compared, and of
+    each part of a group the best is kept.
     """
 
     plans: tuple[Plan, ...]
@@ -36,15 +38,14 @@ class Trial:
     least_move: int = 32 << 10
     margin: int = 64
     tries: bool = True
+    stretches: tuple[int, ...] = (1, 2)
 
 
 QUICK = Lzma(depth=24)
 FAST_CODING = Coding(control=(Lzma(),), diff=(QUICK,), extra=(QUICK, Zstd(12)))
 THOROUGH_CODING = Coding(extra=(Lzma(), Lzma(3, 0, 0), Bz2(), Zstd(22)))
 TRIALS = {
-    Effort.FAST: Trial((Plan(4, 2 * MEBIBYTE),), MEBIBYTE, FAST_CODING, least_move=4096, tries=False),
-    Effort.DEFAULT: Trial((Plan(8, 3 * MEBIBYTE), Plan(2, 4 * MEBIBYTE)), MEBIBYTE, THOROUGH_CODING),
-    Effort.MAX: Trial(
-        (Plan(8, 3 * MEBIBYTE), Plan(2, 4 * MEBIBYTE), Plan(2, 12 * MEBIBYTE)), MEBIBYTE, THOROUGH_CODING
-    ),
+    Effort.FAST: Trial((Plan(4, 2 * MEBIBYTE),), MEBIBYTE, FAST_CODING, least_move=4096, tries=False, stretches=(1,)),
+    Effort.DEFAULT: Trial((Plan(8, 3 * MEBIBYTE),), MEBIBYTE, THOROUGH_CODING),
+    Effort.MAX: Trial((Plan(8, 3 * MEBIBYTE), Plan(2, 6 * MEBIBYTE)), MEBIBYTE, THOROUGH_CODING, stretches=(1, 2, 3)),
 }

@@ -27,7 +27,7 @@ from bridge.delta.threads import threads_of
 
 SAMPLES = 12
 """Groups that are compared, evenly spread."""
-OVERHEAD = 200
+OVERHEAD = 150
 """Bytes of heads."""
 PIECE_BYTES = 4
 """Of one piece in the control stream, about."""
@@ -60,7 +60,8 @@ def estimate(
     executor: Executor | None = None,
     cancelled: Cancelled = never,
 ) -> Estimate:
-    """How long a delta from the image `old` to `new` will be. The same images always give the same estimate.
+    """How long a delta from the image `old` to `new` will be. The same images always give the same estimate. `progress`
+    is told how the images could be built to give smaller deltas.
 
     Raises: UsageError, MakingCancelled as `bridge.delta.making.make_delta`.
     """
@@ -75,6 +76,8 @@ def estimate(
         images = Images(old_image, new_image)
         progress.begin("read", old_image.length + new_image.length)
         contents = find_contents(old_image, new_image, threads, progress)
+        for note in contents.notes:
+            progress.note(note)
         with basis_of(images, contents, Path(folder), threads) as basis:
             return _Estimator(basis, threads, differencer, progress, cancelled).run()
 

@@ -163,6 +163,7 @@ class _Maker:
             ahead,
             work,
             identity,
+            self._trial.stretches,
             tools.progress,
             tools.cancelled,
         )
@@ -186,7 +187,7 @@ class _Maker:
         return best[1]
 
     def _write(self, candidate: Candidate, task: Task, basis: Basis, output: BinaryIO) -> _Written:
-        limits = self._limits
+        limits = candidate.limits(self._limits)
         steps = basis.fold(steps_of(candidate.pieces, basis.images), limits)
         spans = cut_spans(steps, limits, self._images.old.length)
         count = _Count(self._tools)

@@ -8,11 +8,12 @@ from bridge.delta.pieces import NEW, Column, Extents, Pieces, column, joined, me
 
 TRIPLE = 3
 LEAST = 24
-"""A shorter match costs more to tell than its bytes."""
 
 
-def virtual_pieces(triples: bytes, window: int, target: int, least: int = LEAST) -> Pieces:
+def virtual_pieces(triples: bytes, window: int, target: int, stretch: int = 1, least: int = LEAST) -> Pieces:
     """The pieces of a target of `target` bytes, with sources inside a window of `window` bytes, or NEW.
+
+    The triples speak of both stretched so many times. Matches of less than `least` bytes are left out.
 
     Raises: ValueError where the triples make another number of bytes.
     """
@@ -20,11 +21,13 @@ def virtual_pieces(triples: bytes, window: int, target: int, least: int = LEAST)
     added, new, seek = table[:, 0], table[:, 1], table[:, 2]
     start = np.cumsum(added + new) - (added + new)
     source = np.cumsum(added + seek) - (added + seek)
-    if int((added + new).sum()) != target:
-        raise ValueError(f"bsdiff's triples make {int((added + new).sum())} bytes of {target}")
-    good = (added >= least) & (source >= 0) & (source + added <= window)
-    matches = Pieces(start[good], added[good], source[good])
-    return filled(matches, target)
+    if int((added + new).sum()) != target * stretch:
+        raise ValueError(f"bsdiff's triples make {int((added + new).sum())} bytes of {target * stretch}")
+    first, end = -(-start // stretch), (start + added) // stretch
+    length, shift = end - first, source - start
+    origin = first + shift // stretch
+    good = (length >= least) & (shift % stretch == 0) & (origin >= 0) & (origin + length <= window)
+    return filled(Pieces(first[good], length[good], origin[good]), target)
 
 
 def _numbers(triples: bytes) -> Column:
@@ -43,8 +46,8 @@ def filled(matches: Pieces, length: int) -> Pieces:
     return joined([matches, news]).in_order()
 
 
-def actual_pieces(virtual: Pieces, window: Extents, target: Extents) -> Pieces:
-    """`virtual` pieces with offsets in the images, given the extents that window and target were put together from."""
+def sourced(virtual: Pieces, window: Extents) -> Pieces:
+    """`virtual` pieces with sources in the old image, given the extents that the window was put together from."""
     lengths = window.end - window.start
     borders = np.cumsum(lengths) - lengths
     pieces = split(virtual, np.where(virtual.source < 0, window.total, virtual.source), borders)
@@ -52,9 +55,14 @@ def actual_pieces(virtual: Pieces, window: Extents, target: Extents) -> Pieces:
     old = pieces.source >= 0
     source = pieces.source.copy()
     source[old] += (window.start - borders)[home[old]]
+    return Pieces(pieces.start, pieces.length, source)
+
+
+def placed(pieces: Pieces, target: Extents) -> Pieces:
+    """`pieces` with places in the new image, given the extents that the target was put together from."""
     lengths = target.end - target.start
     borders = np.cumsum(lengths) - lengths
-    pieces = split(Pieces(pieces.start, pieces.length, source), pieces.start, borders)
+    pieces = split(pieces, pieces.start, borders)
     home = np.searchsorted(borders, pieces.start, "right") - 1
     return merged(Pieces(pieces.start + (target.start - borders)[home], pieces.length, pieces.source))
 

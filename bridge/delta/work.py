@@ -18,7 +18,7 @@ import numpy as np
 from bridge.delta.pieces import Column, Pieces
 from bridge.errors import UsageError
 
-FORMAT = b"otabridge group 1\n"
+FORMAT = b"otabridge group 2\n"
 """Changes whenever the same inputs may give another result."""
 CHECK_BYTES = 16
 OLD, NEW = "old.unpacked", "new.unpacked"

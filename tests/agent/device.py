@@ -255,10 +255,17 @@ class SimulatedDevice:
         self.started += 1
         assert self.started < MAX_STARTS, "the device goes round in circles"
         self.boots = FileBootLoader(FOLDER, self.disk)
-        clock, metered = (lambda: self.now), (lambda: self.metered)
-        ports = Ports(self.disk, self.boots, self.link, self.health, self, clock, ticks=self.ticks, metered=metered)
+        ports = Ports(
+            self.disk, self.boots, self.link, self.health, self, self._clock, ticks=self.ticks, metered=self._metered
+        )
         identity = Identity(MODEL, HARDWARE, self.pinned, self.version)
         self.engine = Engine(identity, ports, JOURNAL, self.limits)
+
+    def _clock(self) -> datetime:
+        return self.now
+
+    def _metered(self) -> bool:
+        return self.metered
 
     def boot_id(self) -> str:
         """See Board."""

@@ -224,7 +224,8 @@ class SimulatedKernel:
         return next((path.name for path, known in self._names.items() if known is inode), "?")
 
     def _fault(self, call: str, inode: Inode) -> None:
-        self._raise_fault(f"{call} {self._name(inode)}")
+        if self.faults:
+            self._raise_fault(f"{call} {self._name(inode)}")
 
     def _raise_fault(self, called: str) -> None:
         for prefix, fault in self.faults.items():

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from adapters.aws.simulator.simulator import AwsSimulator
-from tests.adapters.aws.test_crash import BUCKET, DEVICES, ROLLOUT, Site, devices_at_work, write_release
+from tests.adapters.aws.test_crash import BUCKET, DEVICES, MORTAL, ROLLOUT, Site, devices_at_work, write_release
+from tests.adapters.nursery import nursery
 from tests.postgres import NoPostgres, postgres
 
 CONTROLLERS = 3
@@ -44,7 +45,8 @@ def site(tmp_path, monkeypatch) -> Iterator[Site]:
             f'role_arn = "{simulator.role_arn}"\nendpoint_url = "{simulator.endpoint_url}"\nsettle_seconds = 0\n'
             "workers = 2\n"
         )
-        yield Site(tmp_path, simulator)
+        born = stack.enter_context(nursery(MORTAL, "adapters.aws.cloud"))
+        yield Site(tmp_path, simulator, born)
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ class Finding:
 
 def calls_of(scenario: Scenario) -> int:
     """How many places to cut an undisturbed run of `scenario` has."""
-    device = scenario.prepare()
+    device = scenario.device()
     before = device.kernel.calls
     device.run()
     return device.kernel.calls - before
@@ -59,7 +59,7 @@ def sampled_double_cuts(scenario: Scenario, step: int) -> Iterator[Cut]:
 
 def run(scenario: Scenario, cut: Cut) -> Finding:
     """Play `scenario` with `cut`, then on to its end, then hand the same offer over once more."""
-    device = scenario.prepare()
+    device = scenario.device()
     offer = device.cloud.offer
     device.kernel.cut_at = device.kernel.calls + cut.at
     violations: list[str] = []

@@ -115,7 +115,7 @@ class Finding:
 
 def every_fault(scenario: Scenario) -> Iterator[Fault]:
     """One of each harm at each call of an undisturbed run."""
-    device = scenario.prepare()
+    device = scenario.device()
     kernel = disturb(device, Fault(0, Harm.ONCE))
     _play(device, kernel)
     for at in range(1, kernel.asked + 1):
@@ -135,7 +135,7 @@ def disturb(device: SimulatedDevice, fault: Fault) -> FaultyKernel:
 
 def run(scenario: Scenario, fault: Fault) -> Finding:
     """Play `scenario` with `fault` to its end, as a service manager would; then cut the power and look again."""
-    device = scenario.prepare()
+    device = scenario.device()
     kernel = disturb(device, fault)
     try:
         report = _play(device, kernel)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 
 from agent.bootloaders.file import boot, image_path, read_environment
 from agent.disk import SystemDisk
@@ -33,6 +35,10 @@ class Scenario:
     outcome: Outcome
     slot: Slot
 
+    def device(self) -> SimulatedDevice:
+        """A device at the moment of the offer: a copy of one, for to prepare it takes as long as the update."""
+        return deepcopy(_prepared(self))
+
     def violations_after_cut(self, kernel: SimulatedKernel) -> Iterator[str]:
         """What is wrong with the medium after a power cut, seen by the firmware."""
         chosen = boot(FOLDER, SystemDisk(kernel.fork()))
@@ -58,6 +64,16 @@ class Scenario:
             yield f"reported slot {report.slot}, while running, default, trial and expected are {told}"
         if {each for _, each in device.cloud.reports} != {report}:
             yield f"different ends were reported: {device.cloud.reports}"
+
+
+@cache
+def _prepared(scenario: Scenario) -> SimulatedDevice:
+    return scenario.prepare()
+
+
+def prepare_anew() -> None:
+    """Forget the prepared devices: the code that prepares them is another one now."""
+    _prepared.cache_clear()
 
 
 def holds(kernel: SimulatedKernel, slot: Slot) -> str | None:

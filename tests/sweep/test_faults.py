@@ -1,4 +1,7 @@
-"""No failing call of the operating system leaves a device without a verified bootable slot, or with a false report."""
+"""No failing call of the operating system leaves a device without a verified bootable slot, or with a false report.
+
+A sample of the calls, with every kind of harm at each; `make sweep` lets every one fail.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +19,25 @@ from agent.record import Record
 from agent.slotfile import SlotFile
 from agent.slots import BootEnvironmentError
 from tests.sweep.faults import Fault, Harm, every_fault, run
-from tests.sweep.scenarios import SCENARIOS
+from tests.sweep.scenarios import SCENARIOS, prepare_anew
 
-FIRST, _, UNHEALTHY, _, BROKEN, DELTA, USELESS, _ = SCENARIOS
+FIRST = SCENARIOS[0]
+SAMPLE = 11
+"""One call in so many, other ones in each scenario."""
 
 
-@pytest.mark.parametrize("scenario", [FIRST, UNHEALTHY, BROKEN, DELTA, USELESS], ids=lambda scenario: scenario.name)
-def test_every_failing_call_leaves_a_bootable_slot_and_one_truth(scenario):
-    """EIO or ENOSPC, once or from then on, before the call or after it: the update comes to an end that is true."""
+@pytest.mark.parametrize(("number", "scenario"), [*enumerate(SCENARIOS)], ids=[scenario.name for scenario in SCENARIOS])
+def test_any_failing_call_leaves_a_bootable_slot_and_one_truth(number, scenario):
+    """EIO or ENOSPC, once or from then on, before the call or after it: the update comes to an end that is true.
+
+    Of the list of faults, which is whole, those at one call in eleven.
+    """
     faults = list(every_fault(scenario))
 
-    findings = [run(scenario, fault) for fault in faults]
+    findings = [run(scenario, fault) for fault in faults if fault.at % SAMPLE == number % SAMPLE]
 
     assert len(faults) > 400
+    assert len(findings) >= len(faults) // SAMPLE - len(Harm)
     assert all(finding.harmed for finding in findings if finding.fault.harm is not Harm.FULL)
     assert [finding for finding in findings if finding.violations] == []
 
@@ -72,10 +81,18 @@ def reported_without_the_journal(patch: pytest.MonkeyPatch) -> None:
 BUGS = (sync_error_ignored, older_copy_believed, reported_without_the_journal)
 
 
+@pytest.fixture
+def planted(monkeypatch):
+    """For a bug: no device was prepared without it, and none that was prepared with it remains."""
+    prepare_anew()
+    yield monkeypatch
+    prepare_anew()
+
+
 @pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
-def test_a_planted_bug_is_caught(plant, monkeypatch):
+def test_a_planted_bug_is_caught(plant, planted):
     """Each shows as a violation at some fault."""
-    plant(monkeypatch)
+    plant(planted)
 
     assert run(FIRST, Fault(0, Harm.ONCE)).violations == ()
     assert any(run(FIRST, fault).violations for fault in every_fault(FIRST))

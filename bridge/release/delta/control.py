@@ -6,7 +6,6 @@ Columns compress better than operations one after the other (docs/payload-format
 from __future__ import annotations
 
 import struct
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
@@ -14,7 +13,7 @@ from bridge.release.delta.errors import MalformedPayload
 from bridge.release.delta.frame import FrameHead
 from bridge.release.delta.header import Terms
 from bridge.release.delta.measuring import measured
-from bridge.release.delta.numbers import fold, pack, unfold, unpack
+from bridge.release.delta.numbers import Numbers, fold, pack, pack_planes, unfold
 from bridge.release.delta.operations import MAX_OPERATIONS, PACKED, READING, WORK, Kind, Operation, Span, advance_of
 
 _CHECKS = struct.Struct("<II")
@@ -29,10 +28,9 @@ def encode_control(spans: Sequence[Span]) -> bytes:
         *([item.length for item in operations if item.kind == kind] for kind in Kind),
         *([item.other for item in operations if item.kind == kind] for kind in PACKED),
         *([item.packing for item in operations if item.kind == kind] for kind in PACKED),
-        _source_steps(operations),
     )
     checks = b"".join(_CHECKS.pack(span.source_check, span.target_check) for span in spans)
-    return pack(chain.from_iterable(columns)) + checks
+    return pack(chain.from_iterable(columns)) + pack_planes(_source_steps(operations)) + checks
 
 
 def _source_steps(operations: Iterable[Operation]) -> Iterator[int]:
@@ -54,7 +52,7 @@ class Control:
         if size < 2 * head.spans:
             raise MalformedPayload(f"a control stream of {len(raw)} bytes cannot hold {head.spans} spans")
         self._checks = raw[size:]
-        self._cut(unpack(raw[:size]), head.spans)
+        self._cut(Numbers(memoryview(raw)[:size], "the control stream"), head.spans)
         self._require_sums()
 
     def spans(self) -> Iterator[Span]:
@@ -65,8 +63,7 @@ class Control:
             yield reader.read(self.kinds[at : at + count], *checks)
             at += count
 
-    def _cut(self, numbers: array[int], spans: int) -> None:
-        columns = _Columns(numbers)
+    def _cut(self, columns: Numbers, spans: int) -> None:
         self.counts = columns.take(spans)
         if min(self.counts) == 0 or max(self.counts) > MAX_OPERATIONS:
             raise MalformedPayload(f"a span of the payload has no operation, or more than {MAX_OPERATIONS}")
@@ -78,7 +75,7 @@ class Control:
         self.lengths = [columns.take(count) for count in counts]
         self.others = [columns.take(counts[kind]) for kind in PACKED]
         self.packings = [columns.take(counts[kind]) for kind in PACKED]
-        self.sources = columns.take(sum(counts[kind] for kind in READING))
+        self.sources = columns.take_planes(sum(counts[kind] for kind in READING))
         columns.require_end()
 
     def _require_sums(self) -> None:
@@ -94,24 +91,6 @@ class Control:
             )
         if total[Kind.INFLATE] + packed > WORK * head.target + head.raw + head.window:
             raise MalformedPayload("a frame of the payload unpacks far more than it makes")
-
-
-class _Columns:
-    """Takes columns off a row of numbers, without copying them."""
-
-    def __init__(self, numbers: array[int]) -> None:
-        self._numbers = memoryview(numbers)
-        self._at = 0
-
-    def take(self, count: int) -> memoryview[int]:
-        if count > len(self._numbers) - self._at:
-            raise MalformedPayload("the control stream of the payload is shorter than its operations")
-        self._at += count
-        return self._numbers[self._at - count : self._at]
-
-    def require_end(self) -> None:
-        if self._at != len(self._numbers):
-            raise MalformedPayload("the control stream of the payload is longer than its operations")
 
 
 class _SpanReader:

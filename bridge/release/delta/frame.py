@@ -6,9 +6,9 @@ import struct
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
 
 from bridge.release.delta.errors import MalformedPayload
+from bridge.release.delta.numbers import Numbers, pack
 from bridge.release.image import MAX_IMAGE_BYTES
 
 
@@ -22,6 +22,8 @@ class Codec(IntEnum):
     ZSTD = 4
     ZSTD_OLD = 5
     """zstd with a range of the old image as dictionary; the extra stream only."""
+    BROTLI = 6
+    """Which knows words of many languages and of programs: for little text."""
 
 
 LZMA_PROPERTIES = frozenset(
@@ -34,11 +36,13 @@ LZMA_PROPERTIES = frozenset(
 """Those that liblzma decodes: lc + lp is at most 4."""
 DICTIONARY_LOGS = range(12, 27)
 WINDOW_LOGS = range(10, 28)
+BROTLI_LOGS = range(10, 25)
 NONE = range(1)
 _PARAMETERS = {
     Codec.LZMA: (LZMA_PROPERTIES, DICTIONARY_LOGS),
     Codec.ZSTD: (NONE, WINDOW_LOGS),
     Codec.ZSTD_OLD: (NONE, WINDOW_LOGS),
+    Codec.BROTLI: (NONE, BROTLI_LOGS),
 }
 DICTIONARY_BYTES = range(8, (1 << 28) + 1)
 """zstd takes no shorter dictionary."""
@@ -50,10 +54,10 @@ MAX_RAW = 16 << 20
 MAX_WINDOW = 64 << 20
 """Bytes, of the limits that a frame may declare."""
 
-_STREAM = struct.Struct("<BBBII")
-_SIZES = struct.Struct("<Q4I")
+_SIZES = 5
+"""Numbers before those of the streams."""
 _CHECK = struct.Struct("<I")
-FIXED_BYTES = _SIZES.size + 3 * _STREAM.size
+FIXED_BYTES = 1
 """Of a frame's head; `rest_of_head` tells from them how many follow."""
 
 
@@ -61,7 +65,8 @@ FIXED_BYTES = _SIZES.size + 3 * _STREAM.size
 class StreamHead:
     """A stream's codec, its two parameters, and its bytes as coded and as decoded.
 
-    LZMA: `first` is (pb * 5 + lp) * 9 + lc, `second` log2 of the dictionary. zstd: `second` is log2 of the window.
+    LZMA: `first` is (pb * 5 + lp) * 9 + lc, `second` log2 of the dictionary. zstd and brotli: `second` is log2 of the
+    window.
     """
 
     codec: Codec = Codec.RAW
@@ -79,6 +84,11 @@ class StreamHead:
                 f"and {self.second}, {self.stored} bytes for {self.raw}"
             )
 
+    @property
+    def numbers(self) -> list[int]:
+        """How a frame's head tells it."""
+        return [self.raw, self.codec, self.first, self.second, self.stored] if self.raw else [0]
+
     def _is_canonical(self) -> bool:
         if self.raw == 0:
             return self.codec is Codec.RAW and self.stored == 0
@@ -90,10 +100,14 @@ class StreamHead:
 class Dictionary:
     """A range of the old image: byte offset, length, and crc32."""
 
-    WIRE: ClassVar[struct.Struct] = struct.Struct("<QII")
     offset: int
     length: int
     check: int
+
+    @property
+    def numbers(self) -> list[int]:
+        """How a frame's head tells it."""
+        return [self.offset, self.length, self.check]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +150,13 @@ class FrameHead:
 
     def encode(self, seal: int) -> bytes:
         """The bytes that the frame starts with; `seal` is of `seal_of`."""
-        body = _SIZES.pack(self.target, self.spans, self.span, self.raw, self.window)
+        numbers = [self.target, self.spans, self.span, self.raw, self.window]
         for stream in (self.control, self.diff, self.extra):
-            body += _STREAM.pack(stream.codec, stream.first, stream.second, stream.stored, stream.raw)
+            numbers += stream.numbers
         if self.dictionary is not None:
-            body += Dictionary.WIRE.pack(self.dictionary.offset, self.dictionary.length, self.dictionary.check)
+            numbers += self.dictionary.numbers
+        packed = pack(numbers)
+        body = bytes([len(packed)]) + packed
         return body + _CHECK.pack(zlib.crc32(body, seal))
 
 
@@ -151,8 +167,7 @@ def seal_of(identity: int, index: int) -> int:
 
 def rest_of_head(fixed: bytes) -> int:
     """Bytes that follow the `FIXED_BYTES` first ones."""
-    has_dictionary = fixed[FIXED_BYTES - _STREAM.size] == Codec.ZSTD_OLD
-    return (Dictionary.WIRE.size if has_dictionary else 0) + _CHECK.size
+    return fixed[0] + _CHECK.size
 
 
 def decode_head(data: bytes, seal: int, index: int) -> FrameHead:
@@ -162,15 +177,19 @@ def decode_head(data: bytes, seal: int, index: int) -> FrameHead:
         raise MalformedPayload(
             f"frame {index} of the payload does not match its checksum: it was damaged, or belongs to another payload"
         )
-    target, spans, *limits = _SIZES.unpack_from(body)
-    span, raw, window = limits
-    control, diff, extra = (_stream(body, _SIZES.size + at * _STREAM.size) for at in range(3))
-    dictionary = Dictionary(*Dictionary.WIRE.unpack_from(body, FIXED_BYTES)) if len(body) > FIXED_BYTES else None
+    numbers = Numbers(memoryview(body)[FIXED_BYTES:], f"the head of frame {index}")
+    target, spans, span, raw, window = numbers.take(_SIZES)
+    control, diff, extra = (_stream(numbers) for _ in range(3))
+    dictionary = Dictionary(*numbers.take(3)) if extra.codec is Codec.ZSTD_OLD else None
+    numbers.require_end()
     return FrameHead(target, spans, span, raw, window, control, diff, extra, dictionary)
 
 
-def _stream(body: bytes, at: int) -> StreamHead:
-    codec, *rest = _STREAM.unpack_from(body, at)
+def _stream(numbers: Numbers) -> StreamHead:
+    raw, *_ = numbers.take(1)
+    if not raw:
+        return StreamHead()
+    codec, first, second, stored = numbers.take(4)
     if codec not in set(Codec):
         raise MalformedPayload(f"the payload uses codec {codec}, which this program does not have: update the agent")
-    return StreamHead(Codec(codec), *rest)
+    return StreamHead(Codec(codec), first, second, stored, raw)

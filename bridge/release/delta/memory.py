@@ -46,6 +46,8 @@ def decoder(stream: StreamHead) -> int:
     match stream.codec:
         case Codec.LZMA | Codec.ZSTD | Codec.ZSTD_OLD:
             return (1 << stream.second) + MEBIBYTE
+        case Codec.BROTLI:
+            return (1 << stream.second) + 3 * MEBIBYTE
         case Codec.BZ2:
             return 4 * MEBIBYTE
         case _:

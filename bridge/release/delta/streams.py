@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Generator
 from typing import Protocol
 
+from bridge.release.delta.brotlis import BrotliDecoder
 from bridge.release.delta.errors import MalformedPayload
 from bridge.release.delta.frame import Codec, StreamHead
 
@@ -225,10 +226,10 @@ def _decoder_of(head: StreamHead, dictionary: bytes) -> Decoder:
             return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma_filter(head.first, head.second)])
         case Codec.BZ2:
             return bz2.BZ2Decompressor()
-        case Codec.ZSTD:
-            return ZstdDecompressor(options={DecompressionParameter.window_log_max: head.second})
-        case Codec.ZSTD_OLD:
-            prefix = ZstdDict(dictionary, is_raw=True).as_prefix
+        case Codec.BROTLI:
+            return BrotliDecoder(head.second)
+        case Codec.ZSTD | Codec.ZSTD_OLD:
+            prefix = ZstdDict(dictionary, is_raw=True).as_prefix if dictionary else None
             return ZstdDecompressor(zstd_dict=prefix, options={DecompressionParameter.window_log_max: head.second})
 
 

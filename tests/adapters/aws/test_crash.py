@@ -20,6 +20,7 @@ import pytest
 
 from adapters.aws.simulator.simulator import AwsSimulator
 from adapters.simulation.faults import Effect
+from tests.adapters.nursery import Nursery, nursery
 from tests.releases import ReleaseKit
 
 ROOT = Path(__file__).parents[3]
@@ -42,12 +43,12 @@ class Site:
 
     folder: Path
     simulator: AwsSimulator
+    nursery: Nursery
 
     def otabridge(self, *words: str, die: str = NEVER) -> subprocess.CompletedProcess[str]:
         """One process of `otabridge`, which dies at the call `die`, to its end."""
-        return subprocess.run(
-            self.command(*words, die=die), **self.surroundings(), check=False, capture_output=True, timeout=DEADLINE
-        )
+        environment = {**os.environ, **self.simulator.environment()}
+        return self.nursery.run([die, *words], cwd=self.folder, env=environment)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """One process of `otabridge`, left running."""
@@ -55,9 +56,9 @@ class Site:
             self.command(*words), **self.surroundings(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
-    def command(self, *words: str, die: str = NEVER) -> list[str]:
+    def command(self, *words: str) -> list[str]:
         """The words that start a process."""
-        return [sys.executable, str(MORTAL), die, *words]
+        return [sys.executable, str(MORTAL), NEVER, *words]
 
     def surroundings(self) -> dict[str, object]:
         """Where a process runs."""
@@ -81,8 +82,15 @@ class Site:
         return [what for what in told if what != "held"]
 
 
+@pytest.fixture(scope="module")
+def born() -> Iterator[Nursery]:
+    """Where processes come from."""
+    with nursery(MORTAL, "adapters.aws.cloud") as nursed:
+        yield nursed
+
+
 @pytest.fixture
-def site(tmp_path) -> Iterator[Site]:
+def site(tmp_path, born) -> Iterator[Site]:
     """Six devices in one fleet, a signed release, a rollout of two stages."""
     with AwsSimulator(tmp_path / "simulator") as simulator:
         simulator.bucket(BUCKET)
@@ -95,7 +103,7 @@ def site(tmp_path) -> Iterator[Site]:
             f'role_arn = "{simulator.role_arn}"\nendpoint_url = "{simulator.endpoint_url}"\nsettle_seconds = 0\n'
             "workers = 2\n"
         )
-        yield Site(tmp_path, simulator)
+        yield Site(tmp_path, simulator, born)
 
 
 def write_release(folder: Path) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from unittest.mock import patch
 
 import requests
 
 from tests.adapters.azure.plant import finish
+
+EVERY = int(os.environ.get("OTABRIDGE_TEST_DEATHS_EVERY", "4"))
+"""Processes die after one change in so many. All of them, which takes some minutes:
+`OTABRIDGE_TEST_DEATHS_EVERY=1 make test ARGS=tests/adapters/azure/fleet`.
+"""
 
 
 class Died(BaseException):
@@ -17,6 +23,11 @@ class Died(BaseException):
 def changes(method, url):
     """Whether a call leaves something behind in Azure."""
     return method != "GET" and not any(word in url for word in ("/devices/query", "comp=userdelegationkey"))
+
+
+def first_death(number):
+    """The change after which the first process dies; tests that differ in `number` sample different ones."""
+    return number % EVERY
 
 
 @contextmanager

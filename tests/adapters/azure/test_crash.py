@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +20,9 @@ import pytest
 from adapters.azure.wire import Standing, Word, reported_standing, standing_of
 from bridge.release.report import Outcome, Report
 from tests.adapters.azure.plant import Plant
+from tests.adapters.nursery import Nursery, nursery
 from tests.releases import ReleaseKit
 
-ROOT = Path(__file__).parents[3]
 MORTAL = Path(__file__).with_name("mortal.py")
 GROUPS = {"gate-0": "eu", "gate-1": None, "gate-2": "eu", "gate-3": "us"}
 """The devices, and the group of each before the rollout and after it."""
@@ -35,7 +34,6 @@ release: release
 fleets: [factory]
 stages: [{percent: 50}, {percent: 100}]
 """
-DEADLINE = 120
 MOST_DEATHS = 40
 
 
@@ -45,14 +43,11 @@ class Site:
 
     folder: Path
     plant: Plant
+    nursery: Nursery
 
     def otabridge(self, *words: str, die: str = NEVER) -> subprocess.CompletedProcess[str]:
         """One process of `otabridge`, which dies at the call `die`, to its end."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, str(MORTAL), die, *words]
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, text=True, check=False, capture_output=True, timeout=DEADLINE
-        )
+        return self.nursery.run([die, *words], cwd=self.folder, env=os.environ)
 
     def apply(self, die: str = NEVER) -> subprocess.CompletedProcess[str]:
         """`rollout apply`, with passes in quick succession."""
@@ -66,8 +61,15 @@ class Site:
         return [what for what in told if what != "held"]
 
 
+@pytest.fixture(scope="module")
+def born() -> Iterator[Nursery]:
+    """Where processes come from."""
+    with nursery(MORTAL, "adapters.azure.cloud") as nursed:
+        yield nursed
+
+
 @pytest.fixture
-def site(tmp_path) -> Iterator[Site]:
+def site(tmp_path, born) -> Iterator[Site]:
     """Four devices in one fleet, a signed release, a rollout of two stages."""
     with Plant(tmp_path).running() as plant:
         plant.simulator.throttle.per_minute.clear()
@@ -76,7 +78,7 @@ def site(tmp_path) -> Iterator[Site]:
         write_release(tmp_path)
         (tmp_path / "rollout.yaml").write_text(ROLLOUT)
         (tmp_path / "otabridge.toml").write_text(configuration(plant))
-        yield Site(tmp_path, plant)
+        yield Site(tmp_path, plant, born)
 
 
 def configuration(plant: Plant) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import typer.main
 
+from bridge import wiring
+from bridge.cli import rollout_apply
 from bridge.cli.main import main
 from tests.bridge.cli.desk import CONFIG, NEXT_YEAR, ROLLOUT, Desk, Ended
 from tests.bridge.fakes import FakeFleet
@@ -16,6 +20,8 @@ from tests.bridge.plans import ids
 from tests.releases import ReleaseKit
 
 PASSPHRASE = "correct horse battery"
+HASTE = 10
+"""Passes of `rollout apply` follow each other so many times as fast as it is told; the least is a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,14 @@ class Ran:
 
 
 Otabridge = Callable[..., Ran]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_tree() -> Iterator[None]:
+    """The tree of commands is made once for all tests, and not, as by each process of `otabridge`, for every call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture
@@ -57,6 +71,7 @@ def desk(tmp_path, monkeypatch, capsys) -> Desk:
     """Ready to apply: 20 devices in each of two fleets, a release signed by two of three approvers."""
     fleets = {name: FakeFleet(name, ids(name, 20), eager=True) for name in ("factory", "depot")}
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(rollout_apply, "patience", lambda interval, timeout: wiring.patience(interval / HASTE, timeout))
     monkeypatch.setattr("bridge.wiring.open_fleet", lambda config, name: fleets[config.fleet(name).name])
     monkeypatch.setenv("COLUMNS", "1000")
     for variable in ("OTABRIDGE_CONFIG", "OTABRIDGE_STORE_URL", "OTABRIDGE_OUTPUT"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.delta.making import make_delta
+from bridge.delta.pieces import NEW
 from bridge.release.delta.apply import Applier, Expected
 from tests.bridge.release.delta.payloads import Memory
 
@@ -25,6 +26,16 @@ def program(seed, size, moved=0):
 def noise(seed, size):
     """`size` bytes that nothing compresses."""
     return random.Random(seed).randbytes(size)
+
+
+def is_whole(pieces, length, window):
+    """Whether `pieces` follow one another over `length` bytes, from nothing outside of a window of `window` bytes."""
+    at = 0
+    for start, count, source in pieces.rows():
+        if start != at or count <= 0 or not (source == NEW or 0 <= source <= window - count):
+            return False
+        at += count
+    return at == length
 
 
 @dataclass

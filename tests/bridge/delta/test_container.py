@@ -195,7 +195,7 @@ def test_wrong_steps_are_found_before_anything_is_published(steps, message):
 def test_each_stream_takes_its_best_codec():
     """Noise stays raw, zeros take nothing, text is packed, and what the old image has is referred to."""
     noise = random.Random(6).randbytes(3000)
-    coding = Coding(control=(Lzma(),), diff=(Bz2(),), extra=(Lzma(), Zstd(19)))
+    coding = Coding(control=(Lzma(),), diff=(Bz2(),), extra=(Lzma(), Zstd(19)), little=())
 
     assert head_of([Literal(noise)], noise, coding).extra.codec is Codec.RAW
     assert head_of([Literal(bytes(3000))], bytes(3000), coding).extra.codec is Codec.ZERO

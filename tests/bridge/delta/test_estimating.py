@@ -9,7 +9,7 @@ import pytest
 from bridge.delta.effort import TRIALS, Effort
 from bridge.delta.estimating import SAMPLES, estimate, sampled
 from bridge.delta.making import Making
-from bridge.delta.progress import MakingCancelled
+from bridge.delta.progress import MakingCancelled, Silence
 from bridge.errors import UsageError
 from tests.bridge.delta.pairs import noise, program
 
@@ -50,3 +50,25 @@ def test_estimate_can_be_cancelled_and_names_what_is_missing(pair_of, tmp_path):
         estimate(pair.old, pair.new, workers=1, cancelled=lambda: True)
     with pytest.raises(UsageError, match="absent cannot be read: No such file"):
         estimate(tmp_path / "absent", pair.new, workers=1)
+
+
+class Listener(Silence):
+    """Keeps what a person would read."""
+
+    def __init__(self) -> None:
+        self.notes = []
+
+    def note(self, text: str) -> None:
+        """See Progress."""
+        self.notes.append(text)
+
+
+def test_advice_comes_with_the_estimate(pair_of):
+    """Whoever asks first learns that another image would give a smaller delta."""
+    volume = b"LUKS\xba\xbe\0\2" + noise(1, 65_528)
+    pair = pair_of(volume, volume[:40_000] + noise(2, 25_536))
+    listener = Listener()
+
+    estimate(pair.old, pair.new, listener, workers=1)
+
+    assert ["an encrypted volume begins at byte 0" in note for note in listener.notes] == [True]

@@ -1,6 +1,6 @@
 """A process that dies after any call that changes something, and a new one that goes on where it was.
 
-To die after a call that only looks is to die after the change before it.
+To die after a call that only looks is to die after the change before it. A sample of the changes: see dying.EVERY.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bridge.release.bucket import Buckets
 from bridge.release.report import Outcome, Report
 from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
-from tests.adapters.azure.dying import dies
+from tests.adapters.azure.dying import EVERY, dies, first_death
 from tests.adapters.azure.plant import Plant, finish, order_of, put
 
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0")
@@ -51,8 +51,8 @@ def assert_nothing_left(plant, order):
 
 
 def test_a_start_that_dies_anywhere_is_finished_by_the_next(plant, round_of):
-    """After every change in turn: one deployment for both devices, and nothing borrowed is lost."""
-    number = 0
+    """After any change: one deployment for both devices, and nothing borrowed is lost."""
+    number = first_death(0)
     while True:
         order = round_of(number)
         died = dies(lambda order=order: plant.open().start(order), number)
@@ -64,13 +64,13 @@ def test_a_start_that_dies_anywhere_is_finished_by_the_next(plant, round_of):
         assert_nothing_left(plant, order)
         if not died:
             break
-        number += 1
+        number += EVERY
     assert 8 < number < MOST_CALLS
 
 
 def test_a_start_that_dies_anywhere_can_be_stopped(plant, round_of):
     """Nobody has the offer, and the devices are given back."""
-    number = 0
+    number = first_death(1)
     while True:
         order = round_of(number)
         died = dies(lambda order=order: plant.open().start(order), number)
@@ -81,13 +81,13 @@ def test_a_start_that_dies_anywhere_can_be_stopped(plant, round_of):
         assert plant.fleet.tally(order.key) in (None, Tally(withdrawn=2, open=False, cancelled=True))
         if not died:
             break
-        number += 1
+        number += EVERY
     assert 8 < number < MOST_CALLS
 
 
 def test_a_stop_that_dies_anywhere_is_finished_by_the_next(plant, round_of):
     """With one device that has ended; the tally is the one of the moment when nobody could begin any more."""
-    number = 0
+    number = first_death(2)
     while True:
         order = round_of(number)
         finish(lambda order=order: plant.fleet.start(order))
@@ -100,13 +100,13 @@ def test_a_stop_that_dies_anywhere_is_finished_by_the_next(plant, round_of):
         assert_nothing_left(plant, order)
         if not died:
             break
-        number += 1
+        number += EVERY
     assert 8 < number < MOST_CALLS
 
 
 def test_a_stop_of_what_has_ended_that_dies_anywhere_is_finished_by_the_next(plant, round_of):
     """It is no cancelling, however often it dies."""
-    number = 0
+    number = first_death(3)
     while True:
         order = round_of(number)
         finish(lambda order=order: plant.fleet.start(order))
@@ -120,7 +120,7 @@ def test_a_stop_of_what_has_ended_that_dies_anywhere_is_finished_by_the_next(pla
         assert_nothing_left(plant, order)
         if not died:
             break
-        number += 1
+        number += EVERY
     assert 6 < number < MOST_CALLS
 
 
@@ -140,8 +140,8 @@ def start_slowly(plant, order):
 
 @pytest.mark.parametrize("selects", [False, True], ids=["by name", "by bucket"])
 def test_an_admission_that_dies_anywhere_is_finished_by_the_next(plant, round_of, selects):
-    """After every change in turn: the tally adds up meanwhile, and nothing borrowed is lost."""
-    number = 0
+    """After any change: the tally adds up meanwhile, and nothing borrowed is lost."""
+    number = first_death(4)
     while True:
         named = round_of(number)
         order = by_bucket(plant, named, number) if selects else replace(named, devices=named.devices[::-1])
@@ -156,13 +156,13 @@ def test_an_admission_that_dies_anywhere_is_finished_by_the_next(plant, round_of
         assert_nothing_left(plant, named)
         if not died:
             break
-        number += 1
+        number += EVERY
     assert 10 < number < MOST_CALLS
 
 
 def test_an_admission_that_dies_anywhere_can_be_stopped(plant, round_of):
     """Everybody is given back, and counted as withdrawn."""
-    number = 0
+    number = first_death(5)
     while True:
         named = round_of(number)
         order = by_bucket(plant, named, number)
@@ -174,5 +174,5 @@ def test_an_admission_that_dies_anywhere_can_be_stopped(plant, round_of):
         assert plant.fleet.tally(order.key) in (None, Tally(withdrawn=2, open=False, cancelled=True))
         if not died:
             break
-        number += 1
+        number += EVERY
     assert 10 < number < MOST_CALLS

@@ -1,4 +1,7 @@
-"""A process that dies after any change while an order takes devices that have ended in another one."""
+"""A process that dies after any change while an order takes devices that have ended in another one.
+
+A sample of the changes: see dying.EVERY.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,12 @@ from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Report
 from bridge.rollout.model import FleetPart
 from bridge.tally import Tally
-from tests.adapters.azure.dying import dies
+from tests.adapters.azure.dying import EVERY, dies, first_death
 from tests.adapters.azure.plant import Plant, finish, order_of, put
 
 FAILED = Report(Outcome.FAILED, "a", "1.0.0", FailureCode.SLOT_WRITE, "disk full")
 OVER = {"open": False, "cancelled": True}
 PASSES = 3
-STRIDE = 3
 
 
 @pytest.fixture
@@ -54,8 +56,8 @@ def assert_given_back(plant, order, retry):
 
 
 def test_a_retry_that_dies_anywhere_is_finished_by_the_next(plant, kit, tmp_path):
-    """After every change in turn: one failure in the stage, one attempt in the retry, and nothing borrowed is lost."""
-    number = 0
+    """After any change: one failure in the stage, one attempt in the retry, and nothing borrowed is lost."""
+    number = first_death(0)
     while True:
         order, retry = prepare(plant, kit, tmp_path, number)
         died = dies(lambda retry=retry: plant.open().start(retry), number)
@@ -69,13 +71,13 @@ def test_a_retry_that_dies_anywhere_is_finished_by_the_next(plant, kit, tmp_path
         assert_given_back(plant, order, retry)
         if not died:
             break
-        number += 1
+        number += EVERY
     assert number > 6
 
 
 def test_a_stop_of_what_was_taken_from_that_dies_anywhere_is_finished_by_the_next(plant, kit, tmp_path):
     """The failure is counted once, and told, whatever was given back already."""
-    number = 0
+    number = first_death(1)
     while True:
         order, retry = prepare(plant, kit, tmp_path, number)
         finish(lambda retry=retry: plant.fleet.start(retry))
@@ -88,7 +90,7 @@ def test_a_stop_of_what_was_taken_from_that_dies_anywhere_is_finished_by_the_nex
         assert_given_back(plant, order, retry)
         if not died:
             break
-        number += 1
+        number += EVERY
     assert number > 6
 
 
@@ -103,11 +105,8 @@ def resume(plant, order, busy, first):
 
 @pytest.mark.parametrize("selects", [False, True], ids=["by name", "by bucket"])
 def test_a_resumption_that_dies_anywhere_is_finished_by_the_next(plant, kit, tmp_path, selects):
-    """With a device that has ended in the stopped order, and one that is in the middle of it until later.
-
-    Each way dies after every third change, which takes long enough, and not after the same ones.
-    """
-    number = int(selects)
+    """With a device that has ended in the stopped order, and one that is in the middle of it until later."""
+    number = first_death(int(selects) * 2)
     while True:
         order, _ = prepare(plant, kit, tmp_path, number)
         failed, busy = order.devices
@@ -133,7 +132,7 @@ def test_a_resumption_that_dies_anywhere_is_finished_by_the_next(plant, kit, tmp
         assert {report.device for report in plant.fleet.reports(order.key)} == {failed, busy}
         if not died:
             break
-        number += STRIDE
+        number += EVERY
     assert number > 10
 
 

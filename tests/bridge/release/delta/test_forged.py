@@ -152,11 +152,11 @@ def test_little_work_with_much_unpacking_is_refused():
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        (b"\x80\0", "ends inside a number|needless zeros"),
+        (b"\x80\0", "needless zeros"),
         (b"\x81\x80\0", "needless zeros"),
         (b"\xff" * 8, "above 562949953421311"),
-        (b"\1\3", "shorter than its operations"),
-        (b"\1\0\5\5", "longer than its operations"),
+        (b"\1\3", "the control stream of the payload is shorter than"),
+        (b"\1\0\5\5", "the control stream of the payload is longer than"),
         (b"\1\xff\xff\xff\xff\xff\xff\x7f\1", "operation 562949953421311"),
         (b"\xff\xff\xff\xff\xff\xff\x7f\1", "no operation, or more than 16384"),
         (b"\1", "cannot hold 1 spans"),
@@ -260,7 +260,8 @@ def test_unknown_codec_asks_for_a_newer_agent():
     """Formats grow; an old agent says so."""
     frame = literal_frame(StreamHead(stored=1, raw=1), b"x")
     head = frame.head.encode(0)
-    body = head[:46] + b"\x09" + head[47:-4]
+    told = bytes(StreamHead(stored=1, raw=1).numbers)
+    body = head[:-4].replace(told, told[:1] + b"\x09" + told[2:])
 
     with pytest.raises(MalformedPayload, match="codec 9, which this program does not have: update the agent"):
         decode_head(body + zlib.crc32(body).to_bytes(4, "little"), 0, 0)

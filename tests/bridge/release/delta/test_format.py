@@ -8,12 +8,13 @@ import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies
 
 from bridge.delta.cutting import Limits
 from bridge.delta.steps import Add, Copy, Inside, Literal, Packed, Stored, Zero
 from bridge.release.delta.errors import MalformedPayload
 from bridge.release.delta.header import Terms
-from bridge.release.delta.numbers import MAX_NUMBER, fold, pack, unfold, unpack
+from bridge.release.delta.numbers import MAX_NUMBER, Numbers, fold, pack, pack_planes, unfold
 from bridge.release.delta.packing import Packing, probe_text
 from tests.bridge.release.delta.payloads import apply, write
 from tests.independent_decoder import Refused, decode
@@ -109,7 +110,25 @@ def test_independent_decoder_refuses_too():
 def test_numbers_have_one_form(number, data):
     """LEB128, as the specification describes it."""
     assert pack([number, number]) == bytes.fromhex(data) * 2
-    assert list(unpack(bytes.fromhex(data) * 2)) == [number, number]
+    assert list(Numbers(memoryview(bytes.fromhex(data) * 2), "it").take(2)) == [number, number]
+
+
+@given(strategies.lists(strategies.integers(0, MAX_NUMBER)))
+def test_columns_by_planes_have_one_form(column):
+    """First bytes first: each number takes what it takes elsewhere, and nothing is left."""
+    packed = pack_planes(column)
+    numbers = Numbers(memoryview(packed), "it")
+
+    assert sorted(packed) == sorted(pack(column))
+    assert list(numbers.take_planes(len(column))) == column
+    numbers.require_end()
+
+
+@pytest.mark.parametrize("data", ["", "80", "80 00", "ff ff ff ff ff ff ff 01"])
+def test_columns_by_planes_that_no_writer_gives_are_refused(data):
+    """Missing, cut, padded with zeros, too large."""
+    with pytest.raises(MalformedPayload, match="it of the payload"):
+        Numbers(memoryview(bytes.fromhex(data)), "it").take_planes(1)
 
 
 @pytest.mark.parametrize(
