@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CODE := bridge adapters agent
 PROGRAMS := tests benchmarks docs
+# Half of the time a test waits, for a socket, a clock or a process that dies.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 2) * 3 // 2)')
 
 # The demo and the tests start hundreds of processes: without byte code each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -31,7 +33,7 @@ demo: $(VENV)/demo.stamp ## the main job: sign, publish, roll out to 20 simulate
 	$(BIN)/otabridge demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## all tests, with coverage
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/python -m coverage report --skip-covered --sort=cover --fail-under=93
 
 conformance: $(VENV)/dev.stamp ## the suite that every cloud passes, as a table
