@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Protocol
+
+from agent.medium import SystemMedium
 
 READ_BYTES = 1024 * 1024
 """Bytes asked for in one call while a small file is read."""
@@ -29,6 +32,17 @@ class BlockFile(Protocol):
         """Release the file; idempotent. Says nothing about durability."""
 
 
+class Medium(Protocol):
+    """An open slot, read past every cache of this machine: only what is durable is seen."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` from byte `offset`, a multiple of its length; both are whole pages. The count of bytes
+        read: fewer at the end, 0 behind it. Raises: OSError."""
+
+    def close(self) -> None:
+        """Release the file; idempotent."""
+
+
 class Disk(Protocol):
     """The agent's way to durable storage."""
 
@@ -44,6 +58,9 @@ class Disk(Protocol):
     def open_slot(self, path: Path, *, to_write: bool = True) -> BlockFile:
         """Open an existing file or block device, for reading and writing or for reading alone. Raises: OSError."""
 
+    def open_medium(self, path: Path) -> Medium:
+        """Open it for reading from the medium. Raises: OSError."""
+
 
 class Kernel(Protocol):
     """The few calls of the operating system that durable writes are made of. All raise OSError."""
@@ -56,6 +73,13 @@ class Kernel(Protocol):
 
     def read(self, descriptor: int, length: int, offset: int) -> bytes:
         """Up to `length` bytes from `offset`; b"" at the end."""
+
+    def read_into(self, descriptor: int, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` from `offset`; the count of bytes read, 0 at the end. Where the file was opened with O_DIRECT,
+        the buffer's address and length and the offset are whole pages."""
+
+    def forget(self, descriptor: int, offset: int, length: int) -> None:
+        """Drop what is cached of a range and durable."""
 
     def length(self, descriptor: int) -> int:
         """Bytes in the file or block device."""
@@ -103,6 +127,24 @@ class SystemDisk:
         """See Disk."""
         return self._open(path, os.O_RDWR if to_write else os.O_RDONLY)
 
+    def open_medium(self, path: Path) -> Medium:
+        """See Disk."""
+        file = self._open(path, os.O_RDONLY)
+        try:
+            return SystemMedium(self._kernel, file, self._open_direct(path))
+        except OSError:
+            file.close()
+            raise
+
+    def _open_direct(self, path: Path) -> int | None:
+        """None where the file system has no such thing."""
+        try:
+            return self._kernel.open(path, os.O_RDONLY | os.O_DIRECT)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return None
+
     def _open(self, path: Path, flags: int) -> SystemBlockFile:
         return SystemBlockFile(self._kernel, self._kernel.open(path, flags))
 
@@ -121,6 +163,10 @@ class SystemBlockFile:
         self._kernel = kernel
         self._descriptor = descriptor
         self._open = True
+
+    def forget(self, offset: int, length: int) -> None:
+        """Drop what is cached of a range and durable."""
+        self._kernel.forget(self._descriptor, offset, length)
 
     def write(self, offset: int, data: bytes) -> None:
         """See BlockFile."""
@@ -169,6 +215,14 @@ class Linux:
     def read(self, descriptor: int, length: int, offset: int) -> bytes:
         """See Kernel."""
         return os.pread(descriptor, length, offset)
+
+    def read_into(self, descriptor: int, buffer: memoryview, offset: int) -> int:
+        """See Kernel."""
+        return os.preadv(descriptor, [buffer], offset)
+
+    def forget(self, descriptor: int, offset: int, length: int) -> None:
+        """See Kernel."""
+        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
     def length(self, descriptor: int) -> int:
         """See Kernel. A block device has no size in its stat, but an end."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.disk import BlockFile, Disk
+from agent.disk import BlockFile, Disk, Medium
 from agent.notify import Notifier
 from agent.pace import StopRequested
 
@@ -97,6 +97,10 @@ class BeatingDisk:
         """See Disk."""
         return _BeatingFile(self._disk.open_slot(path, to_write=to_write), self._beat)
 
+    def open_medium(self, path: Path) -> Medium:
+        """See Disk."""
+        return _BeatingMedium(self._disk.open_medium(path), self._beat)
+
 
 class _BeatingFile:
     def __init__(self, file: BlockFile, beat: Callable[[], None]) -> None:
@@ -124,3 +128,18 @@ class _BeatingFile:
     def close(self) -> None:
         """See BlockFile."""
         self._file.close()
+
+
+class _BeatingMedium:
+    def __init__(self, medium: Medium, beat: Callable[[], None]) -> None:
+        self._medium = medium
+        self._beat = beat
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """See Medium."""
+        self._beat()
+        return self._medium.read_into(buffer, offset)
+
+    def close(self) -> None:
+        """See Medium."""
+        self._medium.close()

@@ -48,16 +48,23 @@ class Hose(Generic[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         """The items up to the end; waits for them. Raises: what broke the hose."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._error or self._items or self._ended)
-                self._require_sound()
-                if not self._items:
-                    return
-                item = self._items.popleft()
-                self._held -= self._weigh(item)
-                self._changed.notify_all()
-            yield item
+        while taken := self._take(1):
+            yield from taken
+
+    def batches(self) -> Iterator[list[Item]]:
+        """As iteration, but all that wait at once: few changes of threads where items are small."""
+        while taken := self._take(None):
+            yield taken
+
+    def _take(self, count: int | None) -> list[Item]:
+        """Up to `count` items, None for all that wait; none only at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._error or self._items or self._ended)
+            self._require_sound()
+            taken = [self._items.popleft() for _ in range(min(count or len(self._items), len(self._items)))]
+            self._held -= sum(map(self._weigh, taken))
+            self._changed.notify_all()
+            return taken
 
     def _require_sound(self) -> None:
         if self._error is not None:

@@ -19,7 +19,7 @@ from bridge.release.delta.errors import AlteredPayload
 from bridge.release.errors import ChannelError, DownloadError
 from bridge.release.manifest import Artifact
 
-FETCHED_BYTES = 1024 * 1024
+FETCHED_BYTES = 512 * 1024
 MADE_BYTES = 4 * 1024 * 1024
 """What may wait between two stages, unless one piece alone is larger."""
 OBJECT_BYTES = 64
@@ -106,8 +106,8 @@ class _Line:
         self._crew.join(lambda: None, SHOW_SECONDS)
 
     def _apply(self) -> None:
-        for chunk in self._fetched:
-            for made in self._stages.made_of(chunk):
+        for chunks in self._fetched.batches():
+            for made in self._stages.made_of(b"".join(chunks)):
                 self._made.put(made)
         if self._fetched.is_whole:
             self._stages.applier.finish()

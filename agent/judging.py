@@ -12,7 +12,7 @@ from agent.machine import Event
 from agent.readback import check_image
 from agent.record import Plan, Record
 from agent.selection import Selection
-from agent.slotfile import opened
+from agent.slotfile import opened, opened_medium
 from bridge.release.delta.checkpoint import START
 from bridge.release.errors import FailureCode, ReleaseError, SlotError
 from bridge.release.manifest import Release
@@ -58,8 +58,8 @@ class Judging:
         if plan.goal.image is None:
             return False
         try:
-            with opened(self._context.ports.disk, self._context.ports.boots.device(plan.target)) as slot:
-                check_image(slot, plan.goal.image, lambda _: None)
+            with opened_medium(self._context.ports.disk, self._context.ports.boots.device(plan.target)) as medium:
+                check_image(medium, plan.goal.image, lambda _: None)
         except SlotError:
             return False
         return True

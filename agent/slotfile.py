@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.disk import BlockFile, Disk
+from agent.disk import BlockFile, Disk, Medium
 from bridge.release.errors import SlotError
 
 
@@ -47,6 +47,30 @@ def opened(disk: Disk, path: Path, *, to_write: bool = False) -> Iterator[SlotFi
         yield SlotFile(path, file)
     finally:
         file.close()
+
+
+class SlotMedium:
+    """What a slot's medium holds; every fault is a SlotError that names it."""
+
+    def __init__(self, path: Path, medium: Medium) -> None:
+        self._path = path
+        self._medium = medium
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """See Medium. Raises: SlotError."""
+        with _naming(self._path, f"cannot be read at byte {offset}"):
+            return self._medium.read_into(buffer, offset)
+
+
+@contextmanager
+def opened_medium(disk: Disk, path: Path) -> Iterator[SlotMedium]:
+    """The slot at `path`, to be read past every cache, closed at the end. Raises: SlotError."""
+    with _naming(path, "cannot be opened"):
+        medium = disk.open_medium(path)
+    try:
+        yield SlotMedium(path, medium)
+    finally:
+        medium.close()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from agent.imagewriter import ImageWriter, Pace
 from agent.installation import Stages, as_signed
 from agent.machine import Event
 from agent.readback import SlotMismatch, check_image
-from agent.slotfile import SlotFile, opened
+from agent.slotfile import SlotFile, opened, opened_medium
 from agent.slots import Slot
 from agent.source import NO_SOURCE, SlotSource
 from bridge.release.delta.apply import Applier, Expected
@@ -106,8 +106,9 @@ class Writing:
     def _read_back(self) -> None:
         image = self._context.plan.goal.image
         if image is not None:
-            with self._opened(self._context.plan.target) as slot:
-                check_image(slot, image, self._shower(Phase.CHECKING, image.length))
+            ports = self._context.ports
+            with opened_medium(ports.disk, ports.boots.device(self._context.plan.target)) as medium:
+                check_image(medium, image, self._shower(Phase.CHECKING, image.length))
 
     def _make_good(self, error: SlotError) -> None:
         """What should be in the slot is not there: another way may bring it there. Raises: `error` if there is none."""

@@ -15,9 +15,10 @@ from benchmarks.install.payload import LEVEL, Payload
 from benchmarks.install.programs import Unavailable, tail
 from benchmarks.install.releasing import Releases, artifact_in
 from benchmarks.install.serving import HTTP, Server
-from benchmarks.install.speaking import Speaker, speaking
+from benchmarks.install.speaking import CHECKOUT, Speaker, speaking
 
 FULL, DELTA, COMMAND = "otabridge, full", "otabridge, delta", "otabridge, full, command"
+UNIT = CHECKOUT / "agent" / "systemd" / "otabridge-agent.service"
 MEANWHILE = "sha256 of the payload"
 CHECKS = Checks("signatures of the release", MEANWHILE, "sha256 of the slot, from the medium")
 DELTA_CHECKS = Checks(f"{CHECKS.before}; sha256 of the slot that runs", MEANWHILE, CHECKS.after)
@@ -44,6 +45,8 @@ class Resident:
         self._device.forget()
         log = self._folder / "agent.log"
         line: list[str | Path] = [
+            "env",
+            *unit_environment(),
             sys.executable,
             "-m",
             "benchmarks.install.resident",
@@ -56,6 +59,12 @@ class Resident:
                 raise Unavailable(f"the agent did not start: {tail(log.read_text())}")
             yield Session(lambda: _install(agent, log), (agent.pid,))
         self._device.require_switched()
+
+
+def unit_environment() -> list[str]:
+    """What the shipped unit sets in the agent's environment, as NAME=VALUE."""
+    name, lines = "Environment=", UNIT.read_text(encoding="utf-8").splitlines()
+    return [each for line in lines if line.startswith(name) for each in line.removeprefix(name).split()]
 
 
 def _install(agent: Speaker, log: Path) -> Spent:

@@ -104,6 +104,15 @@ class SimulatedKernel:
         self._fault("read", inode)
         return bytes(inode.live[offset : offset + length])
 
+    def read_into(self, descriptor: int, buffer: memoryview, offset: int) -> int:
+        """See Kernel."""
+        data = self.read(descriptor, len(buffer), offset)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def forget(self, descriptor: int, offset: int, length: int) -> None:
+        """See Kernel."""
+
     def length(self, descriptor: int) -> int:
         """See Kernel."""
         return len(self._inode(descriptor).live)
