@@ -35,16 +35,25 @@ class Pace:
 class ImageWriter:
     """Writes an image of `length` bytes, from checkpoint `start` on, into `slot`.
 
-    `keep` is called with each checkpoint before which everything is durable, whenever `pace` finds it due.
+    `keep` is called with each checkpoint before which everything is durable, whenever `pace` finds it due; `durable`
+    with how many bytes of the slot are, whenever more have become so.
     """
 
     def __init__(
-        self, slot: SlotFile, length: int, start: Checkpoint, pace: Pace, keep: Callable[[Checkpoint], None]
+        self,
+        slot: SlotFile,
+        length: int,
+        start: Checkpoint,
+        pace: Pace,
+        keep: Callable[[Checkpoint], None],
+        *,
+        durable: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._slot = slot
         self._length = length
         self._pace = pace
         self._keep = keep
+        self._durable = durable
         self._ready = self._kept = start
         self._kept_at, self._cost = pace.clock(), 0.0
         self.offset = start.target
@@ -71,6 +80,7 @@ class ImageWriter:
             return
         began = self._pace.clock()
         self._slot.sync()
+        self._durable(self.offset)
         self._keep(self._ready)
         self._kept, self._kept_at = self._ready, self._pace.clock()
         self._cost = self._kept_at - began

@@ -1,6 +1,7 @@
 """The way of an artifact into a slot: fetched, applied, written; memory stays bounded whatever the image's size.
 
-`side_by_side` does the three at once, each on its own thread: the caller's fetches, as only it may use the channel.
+`side_by_side` does the three at once, each on its own thread: the caller's fetches, as only it may use the channel. One
+more reads back what has become durable.
 `in_turn` does them one after the other, so that a test knows what was done when the power goes.
 """
 
@@ -8,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from agent.hose import Crew, Hose
 from agent.imagewriter import ImageWriter
 from agent.pace import StopRequested
+from agent.readback import Trailing
 from bridge.release.delta.apply import Applier
 from bridge.release.delta.checkpoint import START, Checkpoint
 from bridge.release.delta.errors import AlteredPayload
-from bridge.release.errors import ChannelError, DownloadError
+from bridge.release.errors import ChannelError, DownloadError, SlotError
 from bridge.release.manifest import Artifact
 
 FETCHED_BYTES = 512 * 1024
@@ -34,12 +37,16 @@ Made = tuple[bytes, Checkpoint]
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """`chunks` of an artifact go through `applier` to `writer`; `show` is told the bytes of image written so far."""
+    """`chunks` of an artifact go through `applier` to `writer`; `show` is told the bytes of image written so far.
+
+    `trailing` reads back what `writer` has made durable, where that is done side by side.
+    """
 
     chunks: Iterable[bytes]
     applier: Applier
     writer: ImageWriter
     show: Callable[[int], None]
+    trailing: Trailing | None = None
 
     def made_of(self, chunk: bytes) -> Iterator[Made]:
         """What can be made with the next `chunk`, and at last nothing with the newest checkpoint."""
@@ -78,12 +85,13 @@ class _Line:
         self._stages = stages
         self._fetched: Hose[bytes] = Hose(FETCHED_BYTES, lambda chunk: len(chunk) + OBJECT_BYTES)
         self._made: Hose[Made] = Hose(MADE_BYTES, lambda made: len(made[0]))
-        self._crew = Crew(self._fetched.break_off, self._made.break_off)
+        self._crew = Crew(self._fetched.break_off, self._made.break_off, lambda _: self._trail_no_more())
 
     def run(self) -> None:
         try:
             self._crew.start("apply", self._apply)
             self._crew.start("write", self._write)
+            self._crew.start("trail", self._trail)
             self._fetch()
         except BaseException as error:  # noqa: BLE001 - whatever it was, the other stages end before it is raised
             self._stop(error)
@@ -115,6 +123,12 @@ class _Line:
 
     def _write(self) -> None:
         try:
+            self._take_all()
+        finally:
+            self._trail_no_more()
+
+    def _take_all(self) -> None:
+        try:
             for data, checkpoint in self._made:
                 self._stages.writer.take(data, checkpoint)
         except INTERRUPTIONS:
@@ -122,6 +136,15 @@ class _Line:
             raise
         if not self._made.is_whole:
             self._stages.writer.settle()
+
+    def _trail(self) -> None:
+        if self._stages.trailing is not None:
+            with suppress(SlotError, StopRequested):  # the check at the end, or the writer, meets it as well
+                self._stages.trailing.run()
+
+    def _trail_no_more(self) -> None:
+        if self._stages.trailing is not None:
+            self._stages.trailing.stop()
 
     def _show(self) -> None:
         self._stages.show(self._stages.writer.offset)

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from agent.asking import Asking
 from agent.context import Context
 from agent.imagewriter import ImageWriter, Pace
 from agent.installation import Stages, as_signed
 from agent.machine import Event
-from agent.readback import SlotMismatch, check_image
-from agent.slotfile import SlotFile, opened, opened_medium
+from agent.permission import Moment, NotNow
+from agent.readback import Seen, SlotMismatch, Trailing, check_image
+from agent.slotfile import SlotFile, SlotMedium, opened, opened_medium
 from agent.slots import Slot
 from agent.source import NO_SOURCE, SlotSource
 from bridge.release.delta.apply import Applier, Expected
@@ -40,6 +42,7 @@ class Writing:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._seen: Seen | None = None
 
     def prepare(self) -> None:
         """PREPARING: the target slot is never booted from its first byte on until it was checked."""
@@ -59,24 +62,47 @@ class Writing:
         return self._context.journal.move(Event.WRITTEN, self._context.changed(checkpoint=end))
 
     def check(self) -> None:
-        """CHECKING: the whole slot, read back. What ran before the first release has no sha256 to compare."""
-        context = self._context
+        """CHECKING: the whole slot, read back, before permission to switch is asked for the first time; afterwards once
+        it was given, as waiting must cost little. What ran before the first release has no sha256 to compare.
+
+        Raises: Vetoed and NotNow.
+        """
+        context, waited = self._context, self._context.update.checked
+        if waited:
+            self._require_permission()
         try:
             self._read_back()
         except SlotError as error:
             return self._make_good(error)
+        if not waited:
+            self._require_permission()
         context.reporter.show(Phase.SWITCHING)
-        return context.journal.move(Event.MATCHED, context.changed(boot_id=context.ports.board.boot_id()))
+        boot_id = context.ports.board.boot_id()
+        return context.journal.move(Event.MATCHED, context.changed(boot_id=boot_id, waiting=None))
+
+    def _require_permission(self) -> None:
+        update, plan = self._context.update, self._context.plan
+        if not update.digest:  # a person ordered what was here before
+            return
+        try:
+            Asking(self._context).require(Moment.INSTALL, plan.goal, plan.target)
+        except NotNow:
+            if not update.checked:
+                self._context.journal.keep(self._context.changed(checked=True))
+            raise
 
     def _install(self, artifact: Artifact) -> Checkpoint:
-        context, start = self._context, self._context.update.checkpoint
-        with self._source(artifact) as old, self._opened(context.plan.target, to_write=True) as slot:
+        context, start, target = self._context, self._context.update.checkpoint, self._context.plan.target
+        with self._source(artifact) as old, self._opened(target, to_write=True) as slot, self._medium() as medium:
+            trailing = Trailing(medium)
             expected = Expected(artifact.image, artifact.source)
             applier = Applier(old, expected, memory=context.limits.memory, start=start, check_image=False)
-            writer = ImageWriter(slot, artifact.image.length, start, self._pace(), self._keep)
+            writer = ImageWriter(slot, artifact.image.length, start, self._pace(), self._keep, durable=trailing.durable)
             show = self._shower(Phase.DOWNLOADING, artifact.image.length)
-            context.limits.install(Stages(self._chunks(artifact, start), applier, writer, show))
-            return writer.finish()
+            context.limits.install(Stages(self._chunks(artifact, start), applier, writer, show, trailing))
+            end = writer.finish()
+        self._seen = trailing.seen
+        return end
 
     @contextmanager
     def _source(self, artifact: Artifact) -> Iterator[Source]:
@@ -89,6 +115,10 @@ class Writing:
     def _opened(self, slot: Slot, *, to_write: bool = False) -> AbstractContextManager[SlotFile]:
         ports = self._context.ports
         return opened(ports.disk, ports.boots.device(slot), to_write=to_write)
+
+    def _medium(self) -> AbstractContextManager[SlotMedium]:
+        ports = self._context.ports
+        return opened_medium(ports.disk, ports.boots.device(self._context.plan.target))
 
     def _chunks(self, artifact: Artifact, start: Checkpoint) -> Iterable[bytes]:
         reporter = self._context.reporter
@@ -106,16 +136,17 @@ class Writing:
     def _read_back(self) -> None:
         image = self._context.plan.goal.image
         if image is not None:
-            ports = self._context.ports
-            with opened_medium(ports.disk, ports.boots.device(self._context.plan.target)) as medium:
-                check_image(medium, image, self._shower(Phase.CHECKING, image.length))
+            seen, self._seen = self._seen, None  # it counts once
+            with self._medium() as medium:
+                check_image(medium, image, self._shower(Phase.CHECKING, image.length), seen)
 
     def _make_good(self, error: SlotError) -> None:
         """What should be in the slot is not there: another way may bring it there. Raises: `error` if there is none."""
         artifact, target = self._context.plan.artifact, self._context.plan.target
-        if artifact is None and self._context.update.digest:
+        if (artifact is None and self._context.update.digest) or self._context.update.checked:
             logger.warning("slot %s does not hold any more what it did, and is written anew: %s", target, error)
-            self._context.journal.move(Event.SPOILED, self._context.record.emptied(target))
+            record = self._context.changed(checkpoint=START, checked=False)
+            self._context.journal.move(Event.SPOILED, record.emptied(target))
         elif artifact is not None and artifact.source is not None and isinstance(error, SlotMismatch):
             self._do_without(artifact, error)
         else:

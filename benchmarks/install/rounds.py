@@ -10,7 +10,7 @@ from benchmarks.install.contestant import Contestant, Facts, Spent
 from benchmarks.install.measuring import Cost
 from benchmarks.install.programs import Unavailable
 
-WITHOUT_READ_BACK = ", not reading back"
+WITHOUT_READ_BACK = ", without the last reading"
 Measure = Callable[[Contestant, Temperature], Cost]
 
 

@@ -14,11 +14,11 @@ import pytest
 from agent.disk import Linux, SystemDisk
 from agent.medium import PIECE_BYTES
 from agent.pace import StopRequested
-from agent.readback import SlotMismatch, check_image
-from agent.slotfile import opened_medium
+from agent.readback import STRIDE, Seen, SlotMismatch, Trailing, check_image
+from agent.slotfile import SlotMedium, opened_medium
 from bridge.release.errors import SlotError
 from bridge.release.image import Image
-from tests.releases import image_of
+from tests.releases import image_of, sha256
 
 IMAGE = Random(8).randbytes(12 * PIECE_BYTES + 1234)
 
@@ -71,7 +71,7 @@ def path(tmp_path: Path) -> Iterator[Path]:
     slot = tmp_path / "slot"
     slot.write_bytes(IMAGE + b"\xff" * 5000)
     yield slot
-    assert [each.name for each in threading.enumerate() if each.name == "read back"] == []
+    assert [each.name for each in threading.enumerate() if each.name in ("read back", "trail")] == []
 
 
 def check(path: Path, kernel: Linux, image: Image | None = None, show=lambda _: None) -> None:
@@ -126,3 +126,85 @@ def test_a_stop_ends_both_threads(path: Path):
 
     with pytest.raises(StopRequested):
         check(path, Linux(), show=stop)
+
+
+class Sparse:
+    """A large medium whose bytes are zeros but for `marks`; it counts the pieces read of it."""
+
+    def __init__(self) -> None:
+        self.marks: dict[int, int] = {}
+        self.count = 0
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """See Medium."""
+        self.count += 1
+        buffer[:] = bytes(len(buffer))
+        for at, mark in self.marks.items():
+            if offset <= at < offset + len(buffer):
+                buffer[at - offset] = mark
+        return len(buffer)
+
+    def close(self) -> None:
+        """See Medium."""
+
+
+def seen_early(medium: SlotMedium, durable: int) -> Seen:
+    """What is read back while `durable` bytes become durable, one piece after the other."""
+    trailing = Trailing(medium)
+    reader = threading.Thread(target=trailing.run, name="trail")
+    reader.start()
+    for end in range(0, durable + 1, PIECE_BYTES):
+        trailing.durable(end)
+    deadline = threading.Event()
+    while reader.is_alive() and durable - trailing.seen.offset >= PIECE_BYTES:
+        deadline.wait(0.01)
+    trailing.stop()
+    reader.join()
+    return trailing.seen
+
+
+def test_what_was_read_early_is_not_read_again(path: Path):
+    """Only what had not become durable by then, and a sample."""
+    with opened_medium(SystemDisk(), path) as medium:
+        seen = seen_early(medium, 5 * PIECE_BYTES + 17)
+        assert seen.offset == 5 * PIECE_BYTES
+        shown: list[int] = []
+        check_image(medium, image_of(IMAGE), shown.append, seen)
+
+    assert shown[0] == 6 * PIECE_BYTES
+    assert shown[-1] == len(IMAGE)
+
+
+def test_what_was_wrong_early_stays_wrong(path: Path):
+    """Whatever the medium gives back later."""
+    with opened_medium(SystemDisk(Spoilt(PIECE_BYTES)), path) as medium:
+        seen = seen_early(medium, 3 * PIECE_BYTES)
+    with opened_medium(SystemDisk(), path) as medium, pytest.raises(SlotMismatch, match="medium may be failing"):
+        check_image(medium, image_of(IMAGE), lambda _: None, seen)
+
+
+@pytest.mark.parametrize("at", [5, STRIDE * PIECE_BYTES + 4095], ids=["first", "next"])
+def test_a_medium_that_writes_in_circles_is_found_out(at: int):
+    """It held each byte when that was read, and lost the earlier ones afterwards: a few pieces are read again."""
+    sparse, length = Sparse(), (STRIDE + 3) * PIECE_BYTES
+    medium = SlotMedium(Path("slot"), sparse)
+    whole = Seen()
+    check_image(medium, Image(length, sha256(bytes(length))), lambda _: None, whole)
+    seen, sparse.count = seen_early(medium, length), 0
+
+    sparse.marks[at] = 1
+    with pytest.raises(SlotMismatch, match=r"gives back other bytes at byte \d+ than it did while"):
+        check_image(medium, Image(length, whole.hexdigest()), lambda _: None, seen)
+    assert sparse.count <= 2
+
+
+def test_an_early_error_is_left_to_the_check(path: Path):
+    """The reader ends; whoever checks the slot meets the same."""
+    broken = Spoilt(PIECE_BYTES, error=OSError(errno.EIO, "Input/output error"))
+    with opened_medium(SystemDisk(broken), path) as medium:
+        trailing = Trailing(medium)
+        trailing.durable(len(IMAGE))
+        with pytest.raises(SlotError, match=f"byte {PIECE_BYTES}"):
+            trailing.run()
+        with pytest.raises(SlotError, match=f"byte {PIECE_BYTES}"):
+            check_image(medium, image_of(IMAGE), lambda _: None, trailing.seen)

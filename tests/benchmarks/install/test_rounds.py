@@ -73,6 +73,6 @@ def test_what_reads_the_slot_back_has_a_second_row_without_that_part():
 
     results = play([Played("a")], 1, measure, lambda _: None)
     shorter = results.at(Temperature.HOT)[1]
-    assert shorter.name == "a, not reading back"
+    assert shorter.name == "a, without the last reading"
     assert shorter.costs[0].spent == Spent(1.5, 0.75)
     assert shorter.costs[0].peak == 7
