@@ -12,7 +12,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 2) * 3 // 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint fix bench bench-delta bench-install gates rehearse sweep kill-sweep wheel docs clean
+.PHONY: help demo test conformance lint fix bench bench-delta bench-install gates rehearse sweep kill-sweep test-boot wheel docs clean
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,11 @@ fix: $(VENV)/dev.stamp ## let ruff mend what it can
 	$(BIN)/ruff check --fix $(CODE) $(PROGRAMS)
 	$(BIN)/ruff format $(CODE) $(PROGRAMS)
 
-sweep: $(VENV)/dev.stamp ## cut the power at every write of an installation
+sweep: $(VENV)/dev.stamp ## cut the power at every write of an installation, let every call fail, plant bugs
 	$(BIN)/python -m tests.sweep
+
+test-boot: $(VENV)/dev.stamp ## boot devices in QEMU: good, broken and interrupted updates, U-Boot's decisions, replays
+	$(BIN)/python -m tests.boot $(ARGS)
 
 kill-sweep: $(VENV)/dev.stamp ## kill controllers at every call that leaves them, on SQLite and PostgreSQL
 	$(BIN)/python -m tests.kills $(ARGS)

@@ -32,6 +32,10 @@ class Announcer:
         """See Channel. What is told before takes of the time to wait."""
         return self._channel.next_offer(max(0.0, timeout - self._announce()))
 
+    def reach(self, timeout: float) -> None:
+        """See Channel."""
+        self._channel.reach(timeout)
+
     def renew(self, offer_id: str) -> Offer:
         """See Channel."""
         return self._channel.renew(offer_id)

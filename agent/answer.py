@@ -38,7 +38,9 @@ EXPLANATION_BYTES = 2048
 EXPIRED = frozenset({401, 403, 410})
 """S3 and Azure Blob answer 403 to a signed URL past its time, Azure also 401; a CDN may say 410."""
 BUSY = frozenset({408, 425, 429})
+WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 PARTIAL = 206
+PROXY_CREDENTIALS = 407
 BAD_REQUEST = 400
 CHANGED = 412
 SERVER_FAULT = 500
@@ -118,13 +120,15 @@ def split(url: str) -> tuple[str, str, str] | None:
         port = "" if parts.port is None else f":{parts.port}"
     except ValueError:
         return None
-    return parts.scheme, f"{parts.hostname or ''}{port}", parts.path
+    host = parts.hostname or ""
+    return parts.scheme, f"[{host}]{port}" if ":" in host else f"{host}{port}", parts.path
 
 
 def accept(response: urllib3.BaseHTTPResponse, wanted: Wanted) -> Answer:
     """The answer, held against what was wanted. Raises: DownloadError; the connection is closed then."""
     try:
         _check_status(response, wanted)
+        _check_kind(response, wanted)
         _check_encoding(response, wanted)
         _check_entity(response, wanted)
         _check_extent(response, wanted)
@@ -144,9 +148,22 @@ def _check_status(response: urllib3.BaseHTTPResponse, wanted: Wanted) -> None:
     message = f"{place(wanted.url)}: the server answered {status}{_named(body)}"
     if status in BUSY or status >= SERVER_FAULT:
         raise LinkDropped(message, _retry_after(response))
+    if status == PROXY_CREDENTIALS:
+        raise LinkRefused(f"{place(wanted.url)}: {_UNKNOWN_TO_PROXY}")
     if status in EXPIRED or (status == BAD_REQUEST and _EXPIRED_CODES.search(body)):
         raise LinkExpired(message)
     raise LinkRefused(message)
+
+
+def _check_kind(response: urllib3.BaseHTTPResponse, wanted: Wanted) -> None:
+    """No artifact is a web page. Who stands in the way with one may be gone soon: a portal, once somebody agreed."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind in WEB_PAGES:
+        raise LinkDropped(
+            f"{place(wanted.url)}: a web page came instead of the artifact: a captive portal or a login page stands "
+            "between this device and the store, or the store calls the artifact one; log the network in, or publish "
+            "the artifact as application/octet-stream"
+        )
 
 
 def _check_encoding(response: urllib3.BaseHTTPResponse, wanted: Wanted) -> None:
@@ -226,6 +243,18 @@ def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
         return None if text is None else min(MAX_RETRY_AFTER, urllib3.Retry().parse_retry_after(text[:64]))
     except (InvalidHeader, ValueError, OverflowError):
         return None
+
+
+_UNKNOWN_TO_PROXY = (
+    "the proxy wants other credentials (407); put user and password of it into download.proxies or http_proxy"
+)
+
+
+def fault_of(error: HTTPError, url: str) -> DownloadError:
+    """Why `url` gave no answer: LinkRefused where no further try changes that, else LinkDropped."""
+    if isinstance(error, ProxyError) and f"failed: {PROXY_CREDENTIALS} " in str(error.original_error):
+        return LinkRefused(f"{place(url)}: {_UNKNOWN_TO_PROXY}")
+    return LinkDropped(f"{place(url)}: {explain(error)}")
 
 
 def explain(error: HTTPError) -> str:

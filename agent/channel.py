@@ -47,6 +47,13 @@ class Channel(Protocol):
         Raises: ChannelError (retryable) when the cloud cannot be asked.
         """
 
+    def reach(self, timeout: float) -> None:
+        """Return once the cloud has answered a question of this process that changes nothing there; waits up to about
+        `timeout` seconds for the connection.
+
+        Raises: ChannelError when there is no answer, or the cloud refuses the device.
+        """
+
     def renew(self, offer_id: str) -> Offer:
         """The same offer again, with fresh URLs.
 
@@ -74,3 +81,10 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Hang up; idempotent."""
+
+
+class Clouds(Channel, Protocol):
+    """All that a device talks to, one cloud or several, as one channel."""
+
+    def reach(self, timeout: float, *, every: bool = False) -> None:
+        """See Channel: one of the clouds has answered, or each of them. Raises: ChannelError, naming who has not."""

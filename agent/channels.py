@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 
 from agent.channel import Channel, Offer, OfferWithdrawn
@@ -90,6 +90,16 @@ class Channels:
             if not self._expects(now, start + timeout):
                 return None
             self._sleep(now, start, timeout)
+
+    def reach(self, timeout: float, *, every: bool = False) -> None:
+        """See Clouds. All are asked at once, and one that hangs is not waited for longer than it may take."""
+        asked = {cloud: line.reach(timeout) for cloud, line in self._lines.items()}
+        needed = len(asked) if every else 1
+        _await_answers(asked.values(), needed, time.monotonic() + timeout + self._waits.overrun)
+        troubles = {cloud: trouble for cloud, answer in asked.items() if (trouble := _trouble_of(answer)) is not None}
+        if len(asked) - len(troubles) < needed:
+            told = "; ".join(f"{cloud}: {trouble}" for cloud, trouble in troubles.items())
+            raise ChannelError(f"not every cloud answers: {told}" if every else f"no cloud answers: {told}")
 
     def renew(self, offer_id: str) -> Offer:
         """See Channel."""
@@ -181,6 +191,10 @@ class SoleChannel:
         """See Channel."""
         return self._channel.next_offer(timeout)
 
+    def reach(self, timeout: float, *, every: bool = False) -> None:  # noqa: ARG002 - one is all that there are
+        """See Clouds."""
+        self._channel.reach(timeout)
+
     def renew(self, offer_id: str) -> Offer:
         """See Channel."""
         return replace(self._channel.renew(self._own(offer_id)), id=offer_id)
@@ -208,6 +222,27 @@ class SoleChannel:
         if cloud != self._cloud:
             raise OfferWithdrawn(f"{offer_id} came from {cloud}, which the configuration does not name any more")
         return _inner(offer_id)
+
+
+def _await_answers(asked: Collection[Future[None]], needed: int, end: float) -> None:
+    """Until `needed` of them have brought an answer, none can any more, or it is too late."""
+    while (left := end - time.monotonic()) > 0:
+        unanswered = [answer for answer in asked if not answer.done()]
+        answered = sum(_trouble_of(answer) is None for answer in asked)
+        if answered >= needed or not unanswered:
+            return
+        wait(unanswered, left, FIRST_COMPLETED)
+
+
+def _trouble_of(answer: Future[None]) -> ChannelError | None:
+    """Why a cloud has not answered, None when it has. Raises: what the channel raised, unless it is a ChannelError."""
+    if not answer.done():
+        return ChannelError("it has not answered in time")
+    try:
+        answer.result()
+    except ChannelError as error:
+        return error
+    return None
 
 
 def cloud_of(offer_id: str) -> str:

@@ -12,16 +12,20 @@ from contextlib import closing
 from pathlib import Path
 from types import FrameType
 
+from agent.answers import Said
 from agent.config import DEFAULT_PATH, PATH_VARIABLE, AgentConfig, load
+from agent.consent import LATER_MINUTES
 from agent.examine import examine
 from agent.folder import offer_in
 from agent.pace import StopRequested
 from agent.ports import Concluded, Step
 from agent.printing import Printer
 from agent.service import ONCE_SECONDS
+from agent.slot_writer import serve
 from agent.uplink import UnopenedChannel
 from agent.version import agent_version
-from agent.wiring import Agent, build, sole
+from agent.wiring import Agent, build, sole, spokesman_of
+from agent.wording import MOST_MINUTES
 from bridge.release.errors import OtabridgeError
 
 Arguments = argparse.Namespace
@@ -79,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_working(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add(commands, "run", _run, "install each offer of the cloud, until told to stop")
+    _add(commands, "slot-writer", _slot_writer, "write the slots for an agent that may not, until nobody asks")
     once = _add(commands, "once", _once, "handle at most one offer, then end")
     once.add_argument(
         "--timeout", type=_seconds, default=ONCE_SECONDS, metavar="SECONDS", help="how long to wait for an offer"
@@ -87,10 +92,16 @@ def _add_working(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     install.add_argument("folder", type=Path, metavar="DIR", help="the folder with release.json and its artifacts")
     _add(commands, "commit", _commit, "declare the trial boot good without waiting for its health checks")
     _add(commands, "rollback", _rollback, "go back to the release in the other slot")
+    _add(commands, "lift", _lift, "let releases be tried again that are in quarantine")
 
 
 def _add_asking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add(commands, "status", _status, "show slots, releases and the update under way")
+    consent = _add(commands, "consent", _consent, "say yes, no or not now to the update that waits")
+    consent.add_argument("answer", choices=[said.value for said in Said], help="later: not now")
+    consent.add_argument(
+        "--minutes", type=_minutes, default=LATER_MINUTES, metavar="MINUTES", help="for how long, with later"
+    )
     check = _add(commands, "check", _check, "look at all that an update will need; changes nothing")
     check.add_argument("--online", action="store_true", help="also connect to the cloud and ask for an offer")
 
@@ -110,12 +121,25 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _minutes(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text} is not within 1 to {MOST_MINUTES} minutes")
+    return value
+
+
 def _run(config: AgentConfig, _: Arguments, printer: Printer) -> int:
     def run(agent: Agent) -> int:
-        step = agent.service.run()
+        with agent.herald.listening(), agent.staying():
+            step = agent.service.run()
         return 0 if step is None else printer.step(step)
 
     return _at_work(config, run)
+
+
+def _slot_writer(config: AgentConfig, _: Arguments, __: Printer) -> int:
+    serve(config)
+    return 0
 
 
 def _once(config: AgentConfig, chosen: Arguments, printer: Printer) -> int:
@@ -124,14 +148,14 @@ def _once(config: AgentConfig, chosen: Arguments, printer: Printer) -> int:
 
 def _install(config: AgentConfig, chosen: Arguments, printer: Printer) -> int:
     offer = offer_in(chosen.folder)
-    return _at_work(config, lambda agent: printer.step(agent.engine.install(agent.uplink, offer)), from_folder=True)
+    return _at_work(config, lambda agent: printer.step(agent.engine.install(agent.herald, offer)), from_folder=True)
 
 
 def _commit(config: AgentConfig, _: Arguments, printer: Printer) -> int:
     def commit(agent: Agent) -> Step:
         step = agent.engine.commit()
         # The engine knows no channel here; resuming it delivers the report.
-        return agent.engine.resume(agent.uplink) if isinstance(step, Concluded) else step
+        return agent.engine.resume(agent.herald) if isinstance(step, Concluded) else step
 
     return _at_work(config, lambda agent: printer.step(commit(agent)))
 
@@ -140,8 +164,19 @@ def _rollback(config: AgentConfig, _: Arguments, printer: Printer) -> int:
     return _at_work(config, lambda agent: printer.step(agent.engine.rollback()))
 
 
+def _lift(config: AgentConfig, _: Arguments, printer: Printer) -> int:
+    return _at_work(config, lambda agent: printer.lifted(agent.engine.lift()))
+
+
 def _status(config: AgentConfig, _: Arguments, printer: Printer) -> int:
-    printer.status(build(config).engine.status())
+    agent = build(config)
+    status = agent.engine.status()
+    printer.status(status, agent.local.status(status))
+    return 0
+
+
+def _consent(config: AgentConfig, chosen: Arguments, printer: Printer) -> int:
+    printer.said(spokesman_of(config).say(Said(chosen.answer), chosen.minutes))
     return 0
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +12,18 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from agent.health import Command, HealthSettings, Word
+from agent.bootloaders.settings import SlotSettings
+from agent.checks import Command, Word
+from agent.config_words import Table, explained
+from agent.consent import ConsentSettings
+from agent.guard import WatchdogSettings
+from agent.health import HealthSettings
+from agent.hooks import HookSettings
+from agent.local_socket import SocketSettings
+from agent.power import PowerSettings
+from agent.space import SpaceSettings
+from agent.window import WindowSettings
+from agent.writer.settings import WriterSettings
 from bridge.release.delta.memory import DEVICE_MEMORY
 from bridge.release.errors import OtabridgeError
 from bridge.release.manifest import MAX_MEMORY, Text
@@ -26,7 +36,6 @@ LEAST_MEMORY = 16 * 1024 * 1024
 
 Deadline = Annotated[float, msgspec.Meta(gt=0, le=600)]
 ProxyUrl = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
-Table = dict[str, object]
 
 
 class ConfigError(OtabridgeError):
@@ -44,13 +53,6 @@ class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: Text
     hardware: Text
     version: Text | None = None
-
-
-class SlotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the two slots are, and which boot loader chooses between them."""
-
-    boot_loader: Text
-    directory: Path
 
 
 class TrustSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,12 +100,15 @@ class Proxies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DownloadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How artifacts are fetched and applied. `rate_limit` in bytes a second, None for as fast as it goes; `memory` in
-    bytes, what applying an artifact may take. `metered_command` decides in place of `metered`: exit status 0 for a
-    metered link, 1 for another."""
+    """How artifacts are fetched and applied. `rate_limit` in bytes a second, None for as fast as it goes; in windows of
+    `spread_seconds` each device has a moment of its own to begin at; `memory` in bytes, what applying an artifact may
+    take. `metered_command` decides in place of `metered`: exit status 0 for a metered link, 1 for another."""
 
     rate_limit: Annotated[int, msgspec.Meta(ge=1024)] | None = None
+    spread_seconds: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 0.0
     ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
     proxies: Proxies | None = None
     allow_http: bool = False
     connect_seconds: Deadline = 15.0
@@ -114,12 +119,22 @@ class DownloadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metered: Literal["no", "yes"] = "no"
     metered_command: Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=64)] | None = None
     full_over_metered: bool = True
+    wait_for_link: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.certificate_file is None) != (self.key_file is None):
+            missing = "key_file" if self.key_file is None else "certificate_file"
+            raise ValueError(f"{missing} is missing; a store that asks for a certificate needs both, it and its key")
 
 
 class RebootSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the machine is restarted; an empty command leaves it to whoever sees the agent's exit code 75."""
+    """How the machine is restarted; an empty command leaves it to whoever sees the agent's exit code 75. `when`: at
+    once, in the maintenance window, or once a local program says yes; None for in the window where there is one.
+    `excused`: how many planned restarts in the middle of one trial boot are not held against it."""
 
     command: Command = ("systemctl", "reboot")
+    when: Literal["at once", "in the window", "by the application"] | None = None
+    excused: Annotated[int, msgspec.Meta(ge=0, le=8)] = 3
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,7 +147,19 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: StateSettings = StateSettings()
     download: DownloadSettings = DownloadSettings()
     health: HealthSettings = HealthSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
     reboot: RebootSettings = RebootSettings()
+    hooks: HookSettings = HookSettings()
+    consent: ConsentSettings = ConsentSettings()
+    window: WindowSettings | None = None
+    power: PowerSettings | None = None
+    space: SpaceSettings | None = None
+    socket: SocketSettings | None = None
+    writer: WriterSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.reboot.when == "in the window" and self.window is None:
+            raise ValueError("reboot.when is 'in the window', and there is no window; add the table [window]")
 
 
 def load(path: Path) -> AgentConfig:
@@ -143,7 +170,7 @@ def load(path: Path) -> AgentConfig:
         tables = {**document, **_channel(document, path)}
         return msgspec.convert(tables, AgentConfig, dec_hook=_resolver(path.parent))
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(str(error), document)}") from error
+        raise ConfigError(f"{path}: {explained(str(error), document, AgentConfig)}") from error
 
 
 def _read(path: Path) -> Table:
@@ -220,58 +247,3 @@ def _resolver(folder: Path) -> Callable[[type, object], object]:
         return folder / value
 
     return resolve
-
-
-_PLACED = re.compile(r"(?s)(?P<what>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
-_MISSING = re.compile(r"Object missing required field `(.*)`")
-
-
-def _explain(text: str, document: Table) -> str:
-    """msgspec's words about `document` as one sentence with field, value, and what would be right."""
-    placed = _PLACED.fullmatch(text)
-    what, place = (placed["what"], placed["place"] or "") if placed else (text, "")
-    if unknown := _UNKNOWN.fullmatch(what):
-        return f"{_dotted(place, unknown[1])} is no field; there are: {', '.join(_fields_at(place))}"
-    if missing := _MISSING.fullmatch(what):
-        return f"{_dotted(place, missing[1])} is missing"
-    value = _value_at(document, place)
-    shown = "" if isinstance(value, dict | list) and value else f" is {value!r}"
-    return f"{place}{shown}: {what[:1].lower()}{what[1:]}".replace(" | null", "")
-
-
-def _dotted(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
-
-
-def _fields_at(place: str) -> tuple[str, ...]:
-    kind: type[msgspec.Struct] = AgentConfig
-    for name in filter(None, re.sub(r"\[.*?\]", "", place).split(".")):
-        kind = _struct_in(kind, name)
-    return kind.__struct_fields__
-
-
-def _struct_in(kind: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
-    info = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
-    return _first_struct(msgspec.inspect.type_info(info))
-
-
-def _first_struct(info: msgspec.inspect.Type) -> type[msgspec.Struct]:
-    match info:
-        case msgspec.inspect.StructType(cls=cls):
-            return cls
-        case msgspec.inspect.UnionType(types=types):
-            return next(_first_struct(kind) for kind in types if isinstance(kind, msgspec.inspect.StructType))
-        case msgspec.inspect.VarTupleType(item_type=item):
-            return _first_struct(item)
-    raise RuntimeError(f"a table that is neither a structure nor a list of them: {info}")
-
-
-def _value_at(document: Table, place: str) -> object:
-    value: object = document
-    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", place):
-        if isinstance(value, dict):
-            value = value.get(name)
-        elif isinstance(value, list) and index:
-            value = value[int(index)]
-    return value

@@ -6,7 +6,8 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # proxy_bypass_environment is missing in its stubs
@@ -22,7 +23,17 @@ from urllib3.util import Timeout, make_headers
 from bridge.release.errors import DownloadError
 
 HEAD_SECONDS = 60.0
-"""Time for the whole head of an answer; the read timeout alone restarts with every byte of it."""
+"""Time for the whole head of an answer, and for a connection to stand, with proxy and TLS; the timeouts of connecting
+and reading alone restart with every byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What this device shows to stores that ask who it is: PEM files of a chain and of its key, which has no
+    passphrase."""
+
+    certificate: Path
+    key: Path
 
 
 class Connections:
@@ -38,11 +49,17 @@ class Connections:
         connect_seconds: float = 15.0,
         read_seconds: float = 30.0,
         ca_file: Path | None = None,
+        client: ClientCertificate | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
-        """Raises: DownloadError when `ca_file` cannot be used."""
+        """`client` is shown to stores alone, never to a proxy.
+
+        Raises: DownloadError when `ca_file` or `client` cannot be used.
+        """
         self._timeout = Timeout(connect=connect_seconds, read=read_seconds)
-        self._tls = _tls(ca_file)
+        self._tls = self._proxy_tls = _tls(ca_file)
+        if client is not None:
+            self._tls = _showing(_tls(ca_file), client)
         self._proxies = dict(getproxies_environment() if proxies is None else proxies)
         self._pools: dict[str | None, urllib3.PoolManager] = {}
 
@@ -85,7 +102,7 @@ class Connections:
             maxsize=1,
             timeout=self._timeout,
             ssl_context=self._tls,
-            proxy_ssl_context=self._tls,
+            proxy_ssl_context=self._proxy_tls,
             proxy_headers=make_headers(proxy_basic_auth=credentials) if credentials else None,
         )
 
@@ -97,16 +114,38 @@ def _tls(ca_file: Path | None) -> ssl.SSLContext:
         raise DownloadError(f"download.ca_file {ca_file} cannot be used: {error}") from error
 
 
+def _showing(tls: ssl.SSLContext, client: ClientCertificate) -> ssl.SSLContext:
+    """`tls` with the client's certificate; a key under a passphrase is refused instead of asked for."""
+    try:
+        tls.load_cert_chain(client.certificate, client.key, password=lambda: b"")
+    except (OSError, ValueError) as error:
+        raise DownloadError(
+            f"download.certificate_file {client.certificate} and download.key_file {client.key} cannot be used: {error}"
+            "; both must be PEM, the key that of the certificate and without a passphrase"
+        ) from error
+    return tls
+
+
 class _HeadDeadline(HTTPConnection):
-    """Ends the connection when the head of an answer is not whole in time."""
+    """Ends the connection when it does not stand, or the head of an answer is not whole, in time."""
+
+    def connect(self) -> None:
+        """See urllib3; at most `HEAD_SECONDS` once the server, or the proxy, has answered."""
+        with self._deadline():
+            super().connect()
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
         """See urllib3; at most `HEAD_SECONDS`."""
+        with self._deadline():
+            return super().getresponse()
+
+    @contextlib.contextmanager
+    def _deadline(self) -> Iterator[None]:
         timer = threading.Timer(HEAD_SECONDS, self._hang_up)
         timer.daemon = True
         timer.start()
         try:
-            return super().getresponse()
+            yield
         finally:
             timer.cancel()
 

@@ -12,6 +12,7 @@ from agent.journal import Journal
 from agent.judgement import running_version
 from agent.machine import Event, State
 from agent.ports import Identity, Ports
+from agent.quarantine import with_failure
 from agent.record import Plan, Record, Update
 from agent.reporter import Reporter
 from agent.slots import Slot
@@ -23,14 +24,18 @@ from bridge.release.report import MAX_DETAIL, Outcome, Report
 @dataclass(frozen=True, slots=True)
 class Limits:
     """A checkpoint is kept after each `checkpoint_bytes` of image, and on a slow link after each `checkpoint_seconds`,
-    or earlier where that costs little. More than `strikes` starts without progress end an update. Applying an artifact
-    may take `memory` bytes; `full_over_metered` allows the full one over a metered link, as far as the release does."""
+    or earlier where that costs little. More than `strikes` starts without progress end an update; a release that fell
+    back `fallbacks` times is refused. Applying an artifact may take `memory` bytes; `full_over_metered` allows the full
+    one over a metered link, as far as the release does; with `wait_for_link` an update that this forbids waits for
+    another link, else it ends."""
 
     checkpoint_bytes: int = CHECKPOINT_BYTES
     checkpoint_seconds: float = 60.0
     strikes: int = 16
+    fallbacks: int = 3
     memory: int = DEVICE_MEMORY
     full_over_metered: bool = True
+    wait_for_link: bool = False
     install: Install = side_by_side
 
 
@@ -83,9 +88,12 @@ class Context:
         """Leave the state by `event`; the update ends, or is going to end, with `report`."""
         self.journal.move(event, self.changed(ending=report, strikes=0))
 
-    def end_fallen_back(self, event: Event, report: Report) -> None:
-        """As `end`, where a trial boot did not last: one more fallback in this device's life."""
+    def end_fallen_back(self, event: Event, report: Report, plan: Plan | None = None) -> None:
+        """As `end`, where a trial boot did not last: one more fallback in this device's life, and of that release."""
         record = msgspec.structs.replace(self.record, fallbacks=self.record.fallbacks + 1)
+        plan = plan or self.update.plan
+        if plan is not None:
+            record = with_failure(record, plan.goal, report.detail)
         ending = replace(report, fallbacks=record.fallbacks)
         update = msgspec.structs.replace(self.update, ending=ending, strikes=0)
         self.journal.move(event, msgspec.structs.replace(record, update=update))

@@ -13,6 +13,10 @@ READ_BYTES = 1024 * 1024
 """Bytes asked for in one call while a small file is read."""
 
 
+FOLIO_BYTES = 2 * 1024 * 1024
+"""Pages are cached in groups of up to so many bytes, and only whole groups can be dropped."""
+
+
 class BlockFile(Protocol):
     """An open slot: random access, durable only after `sync`."""
 
@@ -124,8 +128,11 @@ class SystemDisk:
         self._sync_folder(path.parent)
 
     def open_slot(self, path: Path, *, to_write: bool = True) -> SystemBlockFile:
-        """See Disk."""
-        return self._open(path, os.O_RDWR if to_write else os.O_RDONLY)
+        """See Disk. A block device is opened for writing only where nothing has it mounted, and none can mount it then:
+        that is what O_EXCL means without O_CREAT (open(2)); of a file it means nothing."""
+        if to_write:
+            return self._open(path, os.O_RDWR | os.O_EXCL)
+        return PassingFile(self._kernel, self._kernel.open(path, os.O_RDONLY))
 
     def open_medium(self, path: Path) -> Medium:
         """See Disk."""
@@ -199,6 +206,29 @@ class SystemBlockFile:
         if self._open:
             self._open = False
             self._kernel.close(self._descriptor)
+
+
+class PassingFile(SystemBlockFile):
+    """A slot that is read once, and then not again for weeks: it takes no room in the page cache, which belongs to the
+    applications. What was read ahead of a read is left for the next one, and dropped with the rest at the end."""
+
+    def __init__(self, kernel: Kernel, descriptor: int) -> None:
+        super().__init__(kernel, descriptor)
+        self._end = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See BlockFile."""
+        data = super().read(offset, length)
+        start = max(0, offset - FOLIO_BYTES)
+        self.forget(start, offset + len(data) - start)
+        self._end = max(self._end, offset + len(data))
+        return data
+
+    def close(self) -> None:
+        """See BlockFile."""
+        if self._end and self._open:
+            self.forget(0, self._end + FOLIO_BYTES)
+        super().close()
 
 
 class Linux:

@@ -12,7 +12,8 @@ from agent.context import Context
 from agent.journal import JournalError
 from agent.judging import Judging
 from agent.machine import BEFORE_SWITCH, RESUME, Event, State
-from agent.ports import Concluded, Idle, Step, Suspended
+from agent.permission import NotNow
+from agent.ports import Concluded, Idle, Postponed, Step, Suspended
 from agent.record import Conclusion, Record, Update
 from agent.trial import Trial, leave
 from agent.writing import Writing
@@ -22,7 +23,8 @@ from bridge.release.report import Outcome, Report
 
 logger = logging.getLogger(__name__)
 
-LINK_FAULTS = frozenset({FailureCode.DOWNLOAD, FailureCode.LINK_REFUSED, FailureCode.METERED})
+PASSING = frozenset({FailureCode.DOWNLOAD, FailureCode.LINK_REFUSED, FailureCode.METERED, FailureCode.VETOED})
+"""Ends after which what is in the slot is worth keeping: the same release may be offered again."""
 
 
 class Driver:
@@ -108,6 +110,8 @@ class Driver:
             raise
         except OfferWithdrawn as error:
             return self._withdraw(error)
+        except NotNow as error:
+            return self._postpone(error)
         except ChannelError as error:
             if error.retryable:
                 return self._suspend(error)
@@ -125,6 +129,10 @@ class Driver:
         self._context.journal.move(Event.INTERRUPTED, self._context.record)
         return Suspended(str(error))
 
+    def _postpone(self, error: NotNow) -> Postponed:
+        self._context.journal.move(Event.POSTPONED, self._context.changed(strikes=0))
+        return Postponed(error.moment, str(error), error.seconds)
+
     def _deliver(self) -> Concluded:
         report = self._context.update.ending
         if report is None:
@@ -137,11 +145,11 @@ class Driver:
         return Concluded(report, delivered)
 
     def _remains(self, report: Report) -> Update | None:
-        """What is durably in the slot, where the link was at fault: the next offer of the release goes on there."""
+        """What is durably in the slot, where it was not at fault: the next offer of the release goes on there."""
         update = self._context.update
-        if report.code not in LINK_FAULTS or update.checkpoint == START:
+        if report.code not in PASSING or update.checkpoint == START:
             return None
-        return msgspec.structs.replace(update, offer="", strikes=0, ending=None)
+        return msgspec.structs.replace(update, offer="", strikes=0, ending=None, waiting=None)
 
     def _go_without_journal(self, error: JournalError) -> Step:
         if self._context.record.state in BEFORE_SWITCH:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent.asking import waited_for
 from agent.channel import Channel, Offer
 from agent.context import Context, Limits
 from agent.driver import Driver, deliver
@@ -17,7 +18,8 @@ from agent.journal import Journal
 from agent.judgement import remembered_trust, running_version
 from agent.machine import RESUME, Event, State
 from agent.ports import Concluded, Identity, Idle, Ports, SlotStatus, Status, Step
-from agent.record import Conclusion, Holding, Plan, Record, Update
+from agent.quarantine import lifted, quarantined
+from agent.record import Conclusion, Failure, Holding, Plan, Record, Update
 from agent.reporter import Reporter
 from agent.slots import BootEnvironmentError, Slot
 from agent.startup import Startup
@@ -104,6 +106,7 @@ class Engine:
             self._startup.set_aside_unusable()
             self._journal.forget_update()  # a newer agent's, which this one has taken for fallen back
         self._ports.boots.commit(running)
+        self._ports.guard.release()
         holding = Holding(version=self._identity.version or "", committed=True)
         record = msgspec.structs.replace(self._journal.record, expected=running).with_holding(running, holding)
         self._journal.keep(record)
@@ -125,6 +128,14 @@ class Engine:
         plan = Plan(running.other, self._committed(running.other))
         return Driver(self._context(running, "")).begin(Event.ORDERED, Update("", plan=plan))
 
+    def lift(self) -> tuple[Failure, ...]:
+        """A person wants releases tried again that fell back here. What was held against them. Raises: JournalError."""
+        if self._startup.trouble is not None:
+            raise self._startup.trouble
+        failures = self._journal.record.failures
+        self._journal.keep(lifted(self._journal.record))
+        return failures
+
     def status(self) -> Status:
         """The truth about this device; writes nothing. Raises: SlotError."""
         record, running = self._journal.record, self._ports.boots.booted()
@@ -143,7 +154,28 @@ class Engine:
             last=record.concluded[-1].report if record.concluded else None,
             unsent=len(record.unsent) + (record.state is State.REPORTING),
             trouble="" if self._startup.trouble is None else str(self._startup.trouble),
+            waiting=waited_for(record),
+            reset=record.reset,
+            failures=record.failures,
+            quarantined=quarantined(record, self._limits.fallbacks),
+            digest="" if record.update is None else record.update.digest,
         )
+
+    def excuse_restart(self, most: int) -> None:
+        """The machine goes down in the middle of a trial boot, as somebody wants it: that boot is not held against the
+        slot, up to `most` times in one trial. Otherwise nothing is done.
+
+        Raises: SlotError, JournalError.
+        """
+        running, record = self._ports.boots.booted(), self._journal.record
+        update, boot_id = record.update, self._ports.board.boot_id()
+        if update is None or not self._is_proving(running):
+            return
+        if boot_id in update.excused or len(update.excused) >= most:
+            return
+        excused = msgspec.structs.replace(update, excused=(*update.excused, boot_id))
+        self._journal.keep(msgspec.structs.replace(record, update=excused))
+        self._ports.boots.excuse_restart()
 
     def describe(self) -> DeviceState:
         """What the clouds are to know of this device now; writes nothing. Raises: SlotError."""
@@ -215,4 +247,6 @@ def _slot_status(record: Record, slot: Slot) -> SlotStatus:
     if holding is None:
         return SlotStatus(slot)
     sha256 = "" if holding.image is None else holding.image.sha256
-    return SlotStatus(slot, holding.release, holding.version, holding.sequence, sha256, holding.committed)
+    return SlotStatus(
+        slot, holding.release, holding.version, holding.sequence, sha256, holding.committed, record.boots(slot)
+    )

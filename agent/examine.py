@@ -9,15 +9,24 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from agent.access import Access, access_of, identity_of
+from agent.checks import Check
 from agent.config import AgentConfig, ConfigError
-from agent.disk import SystemDisk
+from agent.guard import WatchdogSettings
+from agent.hooks import Hooks
+from agent.pace import Timing
 from agent.printing import Finding
+from agent.slotfile import opened
 from agent.slots import BootLoader, Slot
-from agent.wiring import Agent, build, firmware_of, identity_of, open_cloud
-from bridge.release.errors import OtabridgeError, SlotError
+from agent.systemd_watchdog import runtime_watchdog
+from agent.watchdog_device import examined
+from agent.wiring import Agent, build, open_cloud
+from bridge.release.errors import OtabridgeError
 from bridge.release.trust import Trust
 
 ONLINE_SECONDS = 15.0
+PATIENCE_SECONDS = 5.0
+"""For a slot writer that has to be started."""
 
 
 def examine(config: AgentConfig, *, online: bool) -> Iterator[Finding]:
@@ -25,11 +34,13 @@ def examine(config: AgentConfig, *, online: bool) -> Iterator[Finding]:
 
     Raises: ConfigError when the boot loader is not known.
     """
-    boots = firmware_of(config.slots, SystemDisk()).boots
+    access = access_of(config, Timing(), patience=PATIENCE_SECONDS)
+    boots = access.boots
     yield _finding("root", partial(_root, config))
     yield _finding("boot loader", partial(_boot_loader, boots))
     for slot in Slot:
-        yield _finding(f"slot {slot}", partial(_slot, boots, slot))
+        yield _finding(f"slot {slot}", partial(_slot, access, slot))
+    yield _finding("boot loader set-up", access.inspect)
     yield _finding("state", partial(_writable, config.state.directory))
     yield from _commands(config)
     yield from _whole(config, online=online)
@@ -39,9 +50,13 @@ def _commands(config: AgentConfig) -> Iterator[Finding]:
     if not config.health.checks:
         yield Finding("health", ok=True, detail="no checks: a trial boot proves no more than that the agent starts")
     for check in config.health.checks:
-        yield _finding(f"health check {check.name}", partial(_program, check.command[0]))
+        yield _finding(f"health check {check.name}", partial(_check, check))
+    if config.watchdog.device is not None or config.watchdog.owner == "systemd":
+        yield _finding("watchdog", partial(_watchdog, config.watchdog))
     if config.download.metered_command:
         yield _finding("metered link", partial(_program, config.download.metered_command[0]))
+    if config.hooks.directory.exists():
+        yield _finding("hooks", Hooks(config.hooks, Timing()).survey)
     if config.reboot.command:
         yield _finding("reboot", partial(_program, config.reboot.command[0]))
 
@@ -76,16 +91,33 @@ def _boot_loader(boots: BootLoader) -> str:
     return f"{booted}, slot {trial} is on trial" if trial else booted
 
 
-def _slot(boots: BootLoader, slot: Slot) -> str:
-    path = boots.device(slot)
-    try:
-        file = SystemDisk().open_slot(path)
-        try:
-            return f"{path}, {file.length()} bytes"
-        finally:
-            file.close()
-    except OSError as error:
-        raise SlotError(f"{path} cannot be opened for reading and writing: {error.strerror}") from error
+def _slot(access: Access, slot: Slot) -> str:
+    """The slot that does not run is opened as an update would open it."""
+    boots = access.boots
+    path, running = boots.device(slot), boots.booted()
+    with opened(access.disk, path) as file:
+        length = file.length()
+    if slot is not running:
+        access.require_fit(path, boots.device(running))
+    return f"{path}, {length} bytes"
+
+
+def _check(check: Check) -> str:
+    """Of what is asked for in the trial boot, only that it can be asked."""
+    if check.command is not None:
+        return _program(check.command[0])
+    if check.unit is not None:
+        return f"{_program('systemctl')}, {check.unit}"
+    if check.http is not None:
+        return f"GET {check.http.url}"
+    return "each cloud answers" if check.cloud == "all" else "one of the clouds answers"
+
+
+def _watchdog(settings: WatchdogSettings) -> str:
+    """Not opened: that would start it."""
+    if settings.device is None:
+        return runtime_watchdog(Timing())
+    return examined(settings.device, settings.when)
 
 
 def _writable(folder: Path) -> str:

@@ -16,6 +16,8 @@ WORTHWHILE_BYTES = 64 * 1024
 """A connection that brought this much was worth opening: faults and renewals are counted anew."""
 LEAST_BYTES = 16 * 1024
 """What must come in each `stall_seconds`; below WORTHWHILE_BYTES, or a crawling link would never be given up."""
+LATER = 0.25
+"""By up to this share a wait that a server asked for is prolonged: it asks all devices for the same."""
 MAX_SKIPPED = 2
 """How many times an artifact's length may be thrown away when a server knows no ranges."""
 
@@ -134,8 +136,9 @@ class _Stream:
                 f"artifact {self._artifact.name}: given up after {self._faults} faults in a row at byte "
                 f"{self._position} of {self._artifact.length}; the last one: {error}"
             ) from error
-        own = self._limits.backoff.delay(self._faults, self._timing.random())
-        self._timing.sleep(max(own, error.retry_after or 0.0))
+        chance = self._timing.random()
+        asked = (error.retry_after or 0.0) * (1 + LATER * chance)
+        self._timing.sleep(max(self._limits.backoff.delay(self._faults, chance), asked))
 
     def _renew(self, error: LinkExpired) -> str:
         self._renewals += 1

@@ -7,33 +7,17 @@ from typing import Annotated
 
 import msgspec
 
-from agent.command import Ended, run
+from agent.checks import Check, Seconds
 from agent.pace import Timing
-
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
-CheckName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-Word = Annotated[str, msgspec.Meta(max_length=4096)]
-Command = Annotated[tuple[Word, ...], msgspec.Meta(max_length=64)]
-
-
-class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One command that exits with 0 when its part of the device is well.
-
-    While the device comes up it is tried again `retries` times, `interval_seconds` apart.
-    """
-
-    name: CheckName
-    command: Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=64)]
-    retries: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 12
-    interval_seconds: Seconds = 5.0
-    timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 30.0
+from agent.probes import Probes
 
 
 class HealthSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What "healthy" means on this device."""
+    """What "healthy" means on this device. A release that fell back `quarantine_after` times is refused."""
 
     settle_seconds: Seconds = 60.0
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=86400)] = 900.0
+    quarantine_after: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
     checks: Annotated[tuple[Check, ...], msgspec.Meta(max_length=64)] = ()
 
     def __post_init__(self) -> None:
@@ -47,14 +31,20 @@ class HealthSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"two checks have the name {name!r}")
 
 
-class CommandHealth:
-    """The engine's Health, by commands. `context` gives their OTABRIDGE_* environment when a proof begins."""
+class CheckedHealth:
+    """The engine's Health, by the owner's checks. `context` gives the OTABRIDGE_* environment of commands when a proof
+    begins."""
 
     def __init__(
-        self, settings: HealthSettings, timing: Timing, context: Callable[[], Mapping[str, str]] = dict
+        self,
+        settings: HealthSettings,
+        timing: Timing,
+        probes: Probes,
+        context: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._settings = settings
         self._timing = timing
+        self._probes = probes
         self._context = context
 
     def prove(self, names: Sequence[str]) -> str | None:
@@ -71,15 +61,18 @@ class CommandHealth:
                 f"it has: {', '.join(known) or 'none'}"
             )
         chosen = [known[name] for name in names] or list(known.values())
-        return _Proof(self._settings, self._timing, self._context()).of(chosen)
+        return _Proof(self._settings, self._timing, self._probes, self._context()).of(chosen)
 
 
 class _Proof:
     """One proof, with its deadline running."""
 
-    def __init__(self, settings: HealthSettings, timing: Timing, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: HealthSettings, timing: Timing, probes: Probes, environment: Mapping[str, str]
+    ) -> None:
         self._settings = settings
         self._timing = timing
+        self._probes = probes
         self._environment = environment
         self._deadline = timing.clock() + settings.deadline_seconds
 
@@ -104,10 +97,7 @@ class _Proof:
             return (
                 f"the time for the health checks ({self._settings.deadline_seconds:g} s) was over before {check.name}"
             )
-        try:
-            return _fault(check, run(check.command, patience, self._timing, self._environment), patience)
-        except OSError as error:
-            return f"health check {check.name} cannot be started: {error}"
+        return self._probes.fault(check, patience, self._environment)
 
     def _settle(self) -> str | None:
         if self._left() < self._settings.settle_seconds:
@@ -120,13 +110,3 @@ class _Proof:
 
     def _left(self) -> float:
         return self._deadline - self._timing.clock()
-
-
-def _fault(check: Check, ended: Ended, patience: float) -> str | None:
-    if ended.status == 0:
-        return None
-    said = f": {ended.tail}" if ended.tail else ""
-    if ended.status is None:
-        return f"health check {check.name} took longer than {patience:g} s{said}"
-    how = f"signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
-    return f"health check {check.name} failed with {how}{said}"

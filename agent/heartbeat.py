@@ -1,4 +1,4 @@
-"""The sign of life: working code beats, and only then is systemd told that the agent works.
+"""The sign of life: working code beats, and only then is systemd told that the agent works, and a watchdog fed.
 
 There is no timer behind it. A loop that hangs stops beating, and the watchdog restarts the agent; a download of hours
 beats with every chunk, a health check of minutes with every half second of waiting for it.
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from agent.disk import BlockFile, Disk, Medium
 from agent.notify import Notifier
@@ -19,8 +20,28 @@ from agent.pace import StopRequested
 SLICE_SECONDS = 1.0
 
 
+class Pulse(Protocol):
+    """Something else that wants to know that the agent works, as a hardware watchdog does."""
+
+    @property
+    def patience(self) -> float:
+        """The longest wait, in seconds, without a beat that it bears well, at the moment."""
+
+    def feed(self) -> None:
+        """There was a beat. Beats come by the thousand; raises nothing."""
+
+
+class Unattended:
+    """Nothing else waits for beats."""
+
+    patience = math.inf
+
+    def feed(self) -> None:
+        """See Pulse."""
+
+
 class Heartbeat:
-    """Beats for systemd's watchdog, and stops the work where a beat is."""
+    """Beats for systemd's watchdog, and a `pulse` beside it, and stops the work where a beat is."""
 
     def __init__(
         self,
@@ -28,26 +49,32 @@ class Heartbeat:
         watchdog: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         nap: Callable[[float], None] = time.sleep,
+        pulse: Pulse | None = None,
     ) -> None:
         """`watchdog` in seconds, see `agent.notify.watchdog_seconds`."""
         self._notifier = notifier
         self._interval = None if watchdog is None else watchdog / 2
         self._clock = clock
         self._nap = nap
+        self._pulse = pulse or Unattended()
         self._told = -math.inf
         self._stop = False
         self._waiting = False
 
     @property
     def patience(self) -> float:
-        """The longest wait, in seconds, without a beat that the watchdog bears well."""
-        return math.inf if self._interval is None else self._interval
+        """The longest wait, in seconds, without a beat that the watchdogs bear well."""
+        return min(math.inf if self._interval is None else self._interval, self._pulse.patience)
 
     def stop(self) -> None:
         """From a signal handler: the next beat raises, or, while `waiting`, this. Raises: StopRequested."""
         self._stop = True
         if self._waiting:
             raise StopRequested
+
+    def heed(self) -> None:
+        """The stop was heard: beats raise no more, for the little that is to be done before the end."""
+        self._stop = False
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -67,6 +94,7 @@ class Heartbeat:
         if self._interval is not None and now - self._told >= self._interval:
             self._told = now
             self._notifier.watchdog()
+        self._pulse.feed()
 
     def sleep(self, seconds: float) -> None:
         """Sleep, beating. Raises: StopRequested."""

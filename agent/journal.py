@@ -22,7 +22,7 @@ import msgspec
 
 from agent.disk import Disk
 from agent.machine import Event, State, next_state
-from agent.record import Holding, Record
+from agent.record import Failure, Holding, Record
 from agent.slots import Slot
 from bridge.release.errors import FailureCode, OtabridgeError
 
@@ -37,11 +37,28 @@ class JournalError(OtabridgeError):
     code = FailureCode.JOURNAL
 
 
+class Intended(msgspec.Struct, frozen=True):
+    """What a newer agent's plan was to make."""
+
+    goal: Holding | None = None
+
+
 class Unfinished(msgspec.Struct, frozen=True):
-    """The update of a newer agent: the cloud's id of its offer, and the sha256 of its release.json."""
+    """The update of a newer agent: the cloud's id of its offer, the sha256 of its release.json, and its plan, which is
+    understood where it has kept the shape of ours."""
 
     offer: str
     digest: str = ""
+    plan: object = None
+
+    @property
+    def goal(self) -> Holding | None:
+        """What was to be made, None where that cannot be read."""
+        try:
+            intended = msgspec.convert(self.plan, Intended | None)
+        except msgspec.ValidationError:
+            return None
+        return None if intended is None else intended.goal
 
 
 class Legacy(msgspec.Struct, frozen=True):
@@ -55,6 +72,7 @@ class Legacy(msgspec.Struct, frozen=True):
     roots: tuple[bytes, ...] = ()
     fallbacks: int = 0
     seen: datetime | None = None
+    failures: tuple[Failure, ...] = ()
 
     def record(self) -> Record:
         """The record that keeps all of it but the update."""

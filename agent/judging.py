@@ -6,9 +6,13 @@ from datetime import datetime
 
 import msgspec
 
+from agent.asking import Asking
+from agent.choice import MeteredLink
 from agent.context import Context
-from agent.judgement import Judgement, OversizedImage, is_kept, judge_offer, no_earlier, require_room
+from agent.judgement import Judgement, is_kept, judge_offer, no_earlier, require_room
 from agent.machine import Event
+from agent.permission import Later, Moment
+from agent.quarantine import require_free
 from agent.readback import check_image
 from agent.record import Plan, Record
 from agent.selection import Selection
@@ -24,12 +28,13 @@ class Judging:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._asking = Asking(context)
 
     def judge(self) -> None:
         """To PREPARING when the release may come onto this device, else to its report; straight to CHECKING when the
         slot that does not run holds it already, as far as is known.
 
-        Raises: MeteredLink when the artifact that is left may not be fetched.
+        Raises: MeteredLink when the artifact that is left may not be fetched; Vetoed and NotNow.
         """
         context = self._context
         now = no_earlier(context.ports.clock(), context.record)
@@ -69,31 +74,60 @@ class Judging:
         context = self._context
         detail = f"slot {plan.target} holds it and was tried, but the journal did not survive into its trial boot"
         context.journal.keep(msgspec.structs.replace(context.record, stray=None))
-        context.end_fallen_back(Event.REFUSED, context.report(Outcome.FELL_BACK, FailureCode.JOURNAL, detail))
+        context.end_fallen_back(Event.REFUSED, context.report(Outcome.FELL_BACK, FailureCode.JOURNAL, detail), plan)
 
     def _accept(self, release: Release, plan: Plan, now: datetime) -> None:
+        boots = self._context.ports.boots
+        self._context.ports.require_fit(boots.device(plan.target), boots.device(self._context.running))
         try:
+            self._context.ports.introduce(self._context.reporter.offer.release, self._context.record.roots)
+            require_free(self._context.record, plan.goal, self._context.limits.fallbacks)
             self._require_room(plan)
-        except OversizedImage as refusal:
+        except ReleaseError as refusal:
             return self._refuse(refusal)
-        self._context.reporter.show(Phase.ACCEPTED)
-        kept = is_kept(self._context.record, plan)
-        planned = self._kept(plan) if kept else self._planned(Selection(self._context, release).complete(plan))
-        event = Event.KEPT if kept else Event.ACCEPTED
+        if self._context.update.waiting is None:
+            self._context.reporter.show(Phase.ACCEPTED)
+        event, planned = self._way(release, plan)
         return self._context.journal.move(event, msgspec.structs.replace(planned, seen=now, stray=None))
+
+    def _way(self, release: Release, plan: Plan) -> tuple[Event, Record]:
+        """The event and the record of the shortest way: nothing is fetched that is there."""
+        if is_kept(self._context.record, plan):
+            return Event.KEPT, self._kept(plan)
+        if self._is_checked(release, plan):
+            return Event.KEPT, self._context.record
+        self._asking.require(Moment.DOWNLOAD, plan.goal, plan.target)
+        return Event.ACCEPTED, self._planned(self._complete(release, plan))
+
+    def _is_checked(self, release: Release, plan: Plan) -> bool:
+        """Whether the slot was written and read back before the update was postponed."""
+        update = self._context.update
+        if not update.checked or update.plan is None or update.plan.artifact not in release.artifacts:
+            return False
+        return _work(update.plan) == _work(msgspec.structs.replace(plan, artifact=update.plan.artifact))
+
+    def _complete(self, release: Release, plan: Plan) -> Plan:
+        try:
+            return Selection(self._context, release).complete(plan)
+        except MeteredLink as error:
+            if self._context.limits.wait_for_link:
+                self._asking.put_off(Moment.DOWNLOAD, Later("metered link", str(error)), plan.goal.version)
+            raise
 
     def _require_room(self, plan: Plan) -> None:
         with opened(self._context.ports.disk, self._context.ports.boots.device(plan.target)) as slot:
             require_room(plan, slot.length())
 
     def _kept(self, plan: Plan) -> Record:
-        return self._context.changed(plan=plan, checkpoint=START)
+        checked = self._context.update.checked and self._context.update.plan == plan
+        return self._context.changed(plan=plan, checkpoint=START, checked=checked)
 
     def _planned(self, plan: Plan) -> Record:
         """The record with `plan`, going on where the same was begun."""
         begun, checkpoint = self._context.update.plan, self._context.update.checkpoint
         same = begun is not None and _work(begun) == _work(plan)
-        return self._context.changed(plan=plan, checkpoint=checkpoint if same else START).emptied(plan.target)
+        start = checkpoint if same else START
+        return self._context.changed(plan=plan, checkpoint=start, checked=False, waiting=None).emptied(plan.target)
 
 
 def _work(plan: Plan) -> Plan:

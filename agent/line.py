@@ -77,6 +77,10 @@ class Line:
         """What `act` returns or raises, done on the channel's thread once it is free."""
         return self._submit(lambda: act(self._channel)).result()
 
+    def reach(self, seconds: float) -> Future[None]:
+        """Whether the cloud answers, once the channel's thread is free; see Channel."""
+        return self._submit(lambda: self._channel.reach(seconds))
+
     def describe(self, state: DeviceState) -> None:
         """Have the cloud told what the device is, before the next wait for an offer."""
         self._submit(lambda: self._channel.state(state))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urljoin
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError
 
-from agent.answer import MAX_URL, Answer, LinkDropped, LinkRefused, Wanted, accept, explain, place, split
+from agent.answer import MAX_URL, Answer, LinkRefused, Wanted, accept, fault_of, place, split
 from agent.connections import Connections
 
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+Address = IPv4Address | IPv6Address
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -31,7 +33,10 @@ class Links:
             if response.status not in REDIRECTS:
                 return accept(response, wanted)
             response.close()
-            url = _target(url, response.headers.get("Location", ""))
+            target = _target(url, response.headers.get("Location", ""))
+            if _is_this_machine(target) and not _is_this_machine(url):
+                raise LinkRefused(f"{place(url)} redirects to {place(target)}, which is this device itself")
+            url = target
         raise LinkRefused(f"{place(wanted.url)} redirects more than {MAX_REDIRECTS} times")
 
     def _get(self, url: str, wanted: Wanted) -> urllib3.BaseHTTPResponse:
@@ -48,7 +53,7 @@ class Links:
         except LocationValueError as error:
             raise LinkRefused(f"{place(url)}: there can be no such host") from error
         except HTTPError as error:
-            raise LinkDropped(f"{place(url)}: {explain(error)}") from error
+            raise fault_of(error, url) from error
 
     def _check(self, url: str) -> None:
         if len(url) > MAX_URL or not _PRINTABLE.fullmatch(url):
@@ -63,6 +68,8 @@ class Links:
             )
         if not parts[1]:
             raise LinkRefused(f"{place(url)!r} names no host")
+        if is_link_local(url):
+            raise LinkRefused(f"{place(url)}: no store is at a link-local address, where machines answer whoever asks")
 
 
 def _headers(wanted: Wanted) -> dict[str, str]:
@@ -74,6 +81,30 @@ def _headers(wanted: Wanted) -> dict[str, str]:
     if wanted.etag:
         headers["If-Match"] = wanted.etag
     return headers
+
+
+def _address(url: str) -> Address | None:
+    """The address that `url` names; None for a name, which a resolver has to answer for."""
+    try:
+        address = ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_link_local(url: str) -> bool:
+    """Whether `url` names an address of the link, where clouds tell their machines secrets, or a group of machines."""
+    address = _address(url)
+    return address is not None and (address.is_link_local or address.is_multicast)
+
+
+def _is_this_machine(url: str) -> bool:
+    """Whether `url` names the loopback interface, where services may trust whoever reaches them."""
+    address = _address(url)
+    if address is not None:
+        return address.is_loopback or address.is_unspecified
+    host = split(url)
+    return host is not None and host[1].partition(":")[0].rpartition(".")[2] == "localhost"
 
 
 def _target(url: str, location: str) -> str:

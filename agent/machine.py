@@ -14,7 +14,7 @@ class State(StrEnum):
     """What the engine is about to do, or doing. Journalled before it begins."""
 
     IDLE = auto()
-    """Nothing; or an update that was interrupted before the switch waits for its offer."""
+    """Nothing; or an update that was interrupted, or postponed, before the switch waits for its offer."""
     JUDGING = auto()
     """Hold the release against roots, keys and facts, and choose the artifact. No slot is written."""
     PREPARING = auto()
@@ -47,7 +47,7 @@ class Event(StrEnum):
     HELD = auto()
     """The running slot holds the release already."""
     KEPT = auto()
-    """The slot that does not run should hold the release already."""
+    """The slot that does not run should hold the release already: once committed, or checked and then postponed."""
     ACCEPTED = auto()
     PREPARED = auto()
     WRITTEN = auto()
@@ -72,6 +72,8 @@ class Event(StrEnum):
     INTERRUPTED = auto()
     """The cloud could not be asked; the offer will come again."""
     WITHDRAWN = auto()
+    POSTPONED = auto()
+    """Somebody on the device wants it later; the offer will come again."""
     DELIVERED = auto()
     DEFERRED = auto()
     """The cloud is to hear of it later: a person installs without it."""
@@ -90,6 +92,7 @@ TRANSITIONS = MappingProxyType({
     (State.JUDGING,    Event.HELD):        State.REPORTING,
     (State.JUDGING,    Event.FAILED):      State.REPORTING,
     (State.JUDGING,    Event.WITHDRAWN):   State.IDLE,
+    (State.JUDGING,    Event.POSTPONED):   State.IDLE,
 
     (State.PREPARING,  Event.PREPARED):    State.WRITING,
     (State.PREPARING,  Event.FAILED):      State.REPORTING,
@@ -105,6 +108,7 @@ TRANSITIONS = MappingProxyType({
     (State.CHECKING,   Event.UNUSABLE):    State.JUDGING,
     (State.CHECKING,   Event.FAILED):      State.REPORTING,
     (State.CHECKING,   Event.WITHDRAWN):   State.IDLE,
+    (State.CHECKING,   Event.POSTPONED):   State.IDLE,
 
     # From here on a withdrawal comes too late: the update is finished, its report dropped.
     (State.SWITCHING,  Event.SWITCHED):    State.REBOOTING,

@@ -20,12 +20,14 @@ def _no_beat() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What the agent knows of time and chance, in seconds; a test gives its own.
+    """What the agent knows of time and chance, in seconds; a test gives its own. `clock` never goes back, `time_of_day`
+    is the same on all devices, as far as their clocks are right.
 
     `beat` is called between blocks of work: it shows that the agent lives, and may raise to stop it there.
     """
 
     clock: Callable[[], float] = time.monotonic
+    time_of_day: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.SystemRandom().random
     beat: Callable[[], None] = _no_beat

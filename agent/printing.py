@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 import msgspec
 
-from agent.ports import Concluded, Idle, Rebooting, SlotStatus, Status, Step, Suspended
+from agent.local_parts import LocalStatus
+from agent.ports import Concluded, Idle, Postponed, Rebooting, SlotStatus, Status, Step, Suspended
+from agent.quarantine import often
+from agent.record import Failure, Reset
 from bridge.release.errors import EXIT_CODES
 from bridge.release.report import Outcome, Report
 
 FELL_BACK = 19
+POSTPONED = 32
+"""Somebody on the device wants the update later."""
 REBOOT = os.EX_TEMPFAIL
 """75: the machine has to be restarted before the update can go on."""
 
@@ -40,9 +45,20 @@ class Printer:
         self._show(document, _step_text(step))
         return exit_code(step)
 
-    def status(self, status: Status) -> None:
-        """Print the state of the device."""
-        self._show(msgspec.to_builtins(status), "\n".join(_status_lines(status)))
+    def status(self, status: Status, local: LocalStatus) -> None:
+        """Print the state of the device, and what those on it have to do with an update."""
+        document = {**msgspec.to_builtins(status), "permission": msgspec.to_builtins(local)}
+        self._show(document, "\n".join((*_status_lines(status), *_local_lines(local))))
+
+    def said(self, text: str) -> None:
+        """Print what an answer means."""
+        self._show({"answer": text}, text)
+
+    def lifted(self, failures: Sequence[Failure]) -> int:
+        """Print what nothing is held against any more; 0."""
+        text = "\n".join(f"lifted     {_failure_text(each)}" for each in failures) or "nothing to lift: no fallbacks"
+        self._show(msgspec.to_builtins(failures), text)
+        return 0
 
     def findings(self, findings: Iterable[Finding]) -> int:
         """Print each finding as it comes; 1 when one is a fault, else 0."""
@@ -60,12 +76,14 @@ class Printer:
 
 
 def exit_code(step: Step) -> int:
-    """0 done, 1 failed, 10 to 18 refused, 19 fell back, 75 restart first."""
+    """0 done, 1 failed, 10 to 18 and 33 refused, 19 fell back, 32 waits for permission, 75 restart first."""
     match step:
         case Idle():
             return 0
         case Suspended():
             return 1
+        case Postponed():
+            return POSTPONED
         case Rebooting():
             return REBOOT
         case Concluded(report=report):
@@ -87,6 +105,8 @@ def _step_text(step: Step) -> str:
             return "nothing to do: no offer"
         case Suspended(reason=reason):
             return f"interrupted: {reason}; the next run goes on where this one stopped"
+        case Postponed(reason=reason):
+            return f"waiting: {reason}; ask again later"
         case Rebooting():
             return "restart the machine: the update goes on after it"
         case Concluded(report=report, delivered=delivered):
@@ -108,12 +128,36 @@ def _status_lines(status: Status) -> Iterable[str]:
     yield f"floor      {status.floor}"
     yield f"root       version {status.root_version}"
     yield f"fallbacks  {status.fallbacks}"
+    if status.waiting:
+        yield f"waiting    before {status.waiting.moment}: {status.waiting.by}: {status.waiting.reason}"
+    if status.reset is not Reset.RESTART:
+        yield f"reset      a {status.reset} caused this boot"
+    for failure in status.failures:
+        mark = "quarantine" if failure in status.quarantined else "failed    "
+        yield f"{mark} {_failure_text(failure)}"
     if status.last:
         yield f"last       {report_text(status.last)}"
     if status.unsent:
         yield f"unsent     {status.unsent}: ends that the cloud has not heard of yet"
     if status.trouble:
         yield f"trouble    {status.trouble}"
+
+
+def _local_lines(local: LocalStatus) -> Iterable[str]:
+    if local.required:
+        yield f"consent    before {', '.join(local.required)}; yes to: {', '.join(local.yes) or 'none'}"
+    if local.refused:
+        yield "consent    somebody said no"
+    if local.put_off_until:
+        yield f"put off    until {local.put_off_until:%Y-%m-%d %H:%M} UTC; {local.minutes_left} minutes are left"
+    if local.window != "none":
+        opens = f", opens {local.window_opens:%Y-%m-%d %H:%M} UTC" if local.window_opens else ""
+        yield f"window     {local.window}{opens}"
+
+
+def _failure_text(failure: Failure) -> str:
+    what = f"{failure.release} {failure.version}".strip()
+    return f"{what}: fell back {often(failure)}, last: {failure.detail}"
 
 
 def _slot_text(slot: SlotStatus, status: Status) -> str:

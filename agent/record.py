@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum, auto
 
 import msgspec
 
 from agent.machine import State
+from agent.permission import Moment
 from agent.slots import Slot
 from bridge.release.delta.checkpoint import START, Checkpoint
 from bridge.release.image import Image
@@ -33,10 +35,23 @@ class Holding(msgspec.Struct, frozen=True):
 
 
 class Boots(msgspec.Struct, frozen=True):
-    """Boots of what a slot holds: how many, the first included, and how many of them a watchdog ended."""
+    """Boots of what a slot holds: how many, the first included, and how many of them a watchdog or a panic of the
+    kernel ended."""
 
     count: int = 0
     watchdog_resets: int = 0
+    panics: int = 0
+
+
+class Reset(StrEnum):
+    """What caused a boot, as far as the machine can tell."""
+
+    RESTART = auto()
+    """Somebody restarted the machine or switched it on, or nothing tells otherwise."""
+    WATCHDOG = auto()
+    """A hardware watchdog that was not fed."""
+    PANIC = auto()
+    """The kernel gave up, whether it restarted by itself then or a watchdog did it."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -53,12 +68,24 @@ class Plan(msgspec.Struct, frozen=True):
     remark: str = ""
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """What an update to `version` was postponed for: the `moment` at which permission was asked, and what was answered
+    `by` whom."""
+
+    moment: Moment
+    by: str
+    reason: str
+    version: str = ""
+
+
 class Update(msgspec.Struct, frozen=True):
     """The update that is under way.
 
     `offer` is the cloud's id ("" for one that a person ordered), `digest` the sha256 of its release.json, `checkpoint`
     how much of the artifact is durably in the slot, `boot_id` the boot in which the switch was made, `strikes` how many
-    times the agent started since the last progress, `ending` how it ends or is going to end.
+    times the agent started since the last progress, `ending` how it ends or is going to end. `checked`: the whole slot
+    was read back and held what it should; `waiting`: what the update was postponed for, None once that is over;
+    `excused`: the boots that are not held against the trial, as somebody ended them.
     """
 
     offer: str
@@ -68,6 +95,9 @@ class Update(msgspec.Struct, frozen=True):
     boot_id: str = ""
     strikes: int = 0
     ending: Report | None = None
+    checked: bool = False
+    waiting: Waiting | None = None
+    excused: tuple[str, ...] = ()
 
 
 class Unusable(msgspec.Struct, frozen=True):
@@ -85,6 +115,18 @@ class Conclusion(msgspec.Struct, frozen=True):
     report: Report
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """A release whose trial boots failed on this device `count` times, the last time because of `detail`; `image` is
+    the sha256 of what it makes ("" unknown)."""
+
+    release: str
+    sequence: int
+    image: str
+    version: str = ""
+    count: int = 1
+    detail: str = ""
+
+
 class Record(msgspec.Struct, frozen=True):
     """All that the agent remembers.
 
@@ -93,7 +135,9 @@ class Record(msgspec.Struct, frozen=True):
     the slot whose trial was ended because the journal did not survive into it; `seen` the latest time of day at which a
     release was accepted; `unsent` the ends that wait for the cloud while something else is done; `boots_a` and
     `boots_b` count since what the slot holds was first booted, or the agent first counted; `boot_id` names the boot
-    that was counted last; `unusable` is of the last release of which an artifact was.
+    that was counted last; `unusable` is of the last release of which an artifact was; `failures` are of the releases
+    that fell back; `reset` says what caused the boot that was counted last, `crashes` which records of crashes of the
+    kernel were there then.
     """
 
     state: State = State.IDLE
@@ -112,6 +156,9 @@ class Record(msgspec.Struct, frozen=True):
     boots_b: Boots = Boots()
     boot_id: str = ""
     unusable: Unusable = Unusable()
+    failures: tuple[Failure, ...] = ()
+    reset: Reset = Reset.RESTART
+    crashes: tuple[str, ...] = ()
 
     def holding(self, slot: Slot) -> Holding | None:
         """What `slot` holds, None when unknown or in the middle of a write."""

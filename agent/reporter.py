@@ -31,11 +31,11 @@ class Reporter:
             raise RuntimeError("without a channel no offer can be renewed")
         return self._channel.renew(self._offer_id)
 
-    def show(self, phase: Phase, percent: int = 0) -> None:
+    def show(self, phase: Phase, percent: int = 0, detail: str = "") -> None:
         """Tell of progress when it is a new phase, or ten per cent more of it. Raises: OfferWithdrawn."""
         if self._channel is None or self._offer_id == "" or not self._is_news(phase, percent):
             return
-        self._last = Progress(phase, percent)
+        self._last = Progress(phase, percent, detail)
         self._channel.progress(self._offer_id, self._last)
 
     def conclude(self, report: Report) -> bool:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from agent.channel import Channel, Offer
 from agent.heartbeat import Heartbeat
 from agent.notify import Notifier
 from agent.pace import Backoff, StopRequested, Timing
-from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
+from agent.ports import Concluded, Idle, Postponed, Rebooting, Step, Suspended
 from agent.printing import report_text
 from agent.uplink import UnopenedChannel
-from bridge.release.errors import ChannelError
+from bridge.release.errors import ChannelError, OtabridgeError
 from bridge.release.state import DeviceState
 
 OFFER_SECONDS = 600.0
 """How long to wait for an offer at a time. Each new wait asks the cloud, which is paid by the message."""
 ONCE_SECONDS = 30.0
+LOOK_SECONDS = 1.0
+"""How often somebody is looked for who gives permission."""
 RESTART_SECONDS = 600.0
 """How long the machine may take to go down before the agent asks for the restart again."""
 RECENT = 8
@@ -40,6 +45,32 @@ class Updates(Protocol):
     def describe(self) -> DeviceState:
         """See Engine."""
 
+    def excuse_restart(self, most: int) -> None:
+        """See Engine."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _to_nobody() -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The device around the service. `stirred`: whether somebody said something since it was last asked, so that an
+    update need not wait any longer. `going_down`: whether the machine is being shut down on purpose; so many times as
+    `excused` says that is not held against one trial boot. `told`: called when there is something new to tell."""
+
+    stirred: Callable[[], bool] = _never
+    going_down: Callable[[], bool] = _never
+    excused: int = 0
+    told: Callable[[], None] = _to_nobody
+
+
+ALONE = Surroundings()
+
 
 class Service:
     """Runs updates. `supervised`: somebody else restarts the machine once the agent has ended for it."""
@@ -53,6 +84,7 @@ class Service:
         timing: Timing,
         *,
         supervised: bool = False,
+        surroundings: Surroundings = ALONE,
     ) -> None:
         self._updates = updates
         self._channel = channel
@@ -60,6 +92,7 @@ class Service:
         self._notifier = notifier
         self._timing = timing
         self._supervised = supervised
+        self._surroundings = surroundings
         self._faults = 0
         self._described: DeviceState | None = None
         self._recent: deque[str] = deque(maxlen=RECENT)
@@ -77,6 +110,7 @@ class Service:
                 step = self._after(step)
         except StopRequested:
             _log.info("stopping")
+            self._excuse_restart()
             return None
         finally:
             self._notifier.stopping()
@@ -95,11 +129,15 @@ class Service:
 
     def _after(self, step: Step) -> Step:
         self._heartbeat.beat()
+        self._surroundings.told()
         match step:
             case Idle():
                 return self._await_offer()
             case Suspended(reason=reason):
                 self._pause(reason)
+                return self._await_offer()
+            case Postponed(reason=reason, seconds=seconds):
+                self._wait(reason, seconds)
                 return self._await_offer()
             case Concluded(report=report, delivered=True):
                 self._tell(report_text(report))  # and on: another end may be waiting to be told
@@ -111,6 +149,15 @@ class Service:
             case _:
                 assert_never(step)
         return self._updates.resume(self._channel)
+
+    def _excuse_restart(self) -> None:
+        """A trial boot that somebody ends by a restart of the machine is no failed one."""
+        self._heartbeat.heed()
+        try:
+            if self._surroundings.excused and self._surroundings.going_down():
+                self._updates.excuse_restart(self._surroundings.excused)
+        except OtabridgeError as error:
+            _log.warning("the restart counts as a failed boot: %s", error)
 
     def _await_offer(self) -> Step:
         self._notifier.status("waiting for an offer")
@@ -147,6 +194,14 @@ class Service:
             self._faults = 0
             self._recent.append(offer.id)
         return step
+
+    def _wait(self, reason: str, seconds: float) -> None:
+        """For permission; not longer than until somebody on the device may have changed his mind."""
+        self._tell(f"waiting: {reason}")
+        for _ in range(math.ceil(seconds / LOOK_SECONDS)):
+            self._timing.sleep(LOOK_SECONDS)
+            if self._surroundings.stirred():
+                return
 
     def _pause(self, reason: str) -> None:
         self._faults += 1

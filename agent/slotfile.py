@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from agent.disk import BlockFile, Disk, Medium
 from bridge.release.errors import SlotError
+
+ADVICE = MappingProxyType(
+    {
+        errno.ENOSPC: "; it ends there, or its file system is full: make room, or give it a larger device",
+        errno.EIO: "; its medium may be failing: see the kernel's log, and replace it",
+        errno.EROFS: "; it was made read-only, perhaps after errors: see the kernel's log, and make it writable",
+        errno.EBUSY: "; somebody has it mounted, or in use: let go of it (lsblk shows by whom)",
+        errno.ENODEV: "; the device is gone: bring it back",
+        errno.ENXIO: "; the device is gone: bring it back",
+        errno.ENOENT: "; correct the slots in the agent's configuration, or bring the device back",
+    }
+)
+"""What to do about it; other errors speak for themselves."""
 
 
 class SlotFile:
@@ -78,4 +93,5 @@ def _naming(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SlotError(f"{path} {what}: {error.strerror or error}") from error
+        advice = ADVICE.get(error.errno or 0, "")
+        raise SlotError(f"{path} {what}: {error.strerror or error}{advice}") from error

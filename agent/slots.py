@@ -2,6 +2,9 @@
 
 The verbs say what the boot loader must remember, never how. Each takes effect durably before it returns, or not at
 all: a power cut inside a verb leaves the state before or after it.
+
+A boot loader counts boots before it makes them, and gives a slot up whose count is used up. The agent gives counts
+back: `commit` and `refill` all of them, `excuse_restart` that of one boot.
 """
 
 from __future__ import annotations
@@ -54,3 +57,12 @@ class BootLoader(Protocol):
 
     def commit(self, slot: Slot) -> None:
         """`slot`, which runs now, is good: it becomes the default and its trial ends."""
+
+    def refill(self) -> None:
+        """The default slot runs well: no boot of it is counted against it any more. Writes only what has changed; does
+        nothing where another slot runs, a trial is on, or the boot loader does not count boots of the default."""
+
+    def excuse_restart(self) -> None:
+        """The restart that comes now was asked for: the boot that it ends is given back to the slot that runs, on trial
+        or not, as if it had not been made. Called once a boot at most, and before the restart. A slot on trial would
+        never run out of boots if every restart were excused: whoever calls limits how often in one trial."""

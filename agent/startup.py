@@ -12,6 +12,7 @@ from agent.journal import Journal, JournalError, Legacy, NewerJournal
 from agent.judgement import running_version
 from agent.machine import RESUME, Event, State
 from agent.ports import Identity, Ports, Rebooting
+from agent.quarantine import with_failure
 from agent.record import Conclusion, Holding, Record, Update
 from agent.slots import Slot
 from agent.trial import leave
@@ -29,6 +30,7 @@ class Startup:
         self._identity = identity
         self._ports = ports
         self._journal = journal
+        self._refilled = False
         self.trouble = self._load()
 
     def take_stock(self, running: Slot) -> Rebooting | None:
@@ -37,10 +39,13 @@ class Startup:
         Rebooting when the slot that runs has to be left. Raises: JournalError, SlotError.
         """
         trial = self._ports.boots.trial()
+        if trial is running:
+            self._ports.guard.arm()
         if self.trouble is not None and trial is running:
             return self._leave_unremembered(running, self.trouble)
         self.set_aside_unusable()
         self._count_boot(running)
+        self._refill()
         if RESUME[self._journal.record.state] is not State.IDLE:
             return None
         if trial is not None:
@@ -64,9 +69,20 @@ class Startup:
         try:
             boot_id = board.boot_id()
             if boot_id != record.boot_id:
-                self._journal.keep(counted(record, running, boot_id, by_watchdog=board.caused_by_watchdog()))
+                crashes = self._ports.crashes()
+                bitten = board.caused_by_watchdog()
+                self._journal.keep(counted(record, running, boot_id, by_watchdog=bitten, crashes=crashes))
         except (JournalError, SlotError) as error:
             logger.warning("this boot is not counted yet: %s", error)
+
+    def _refill(self) -> None:
+        """This process runs, and so the slot does: once a process, which is seldom more than once a boot."""
+        try:
+            if not self._refilled:
+                self._ports.boots.refill()
+            self._refilled = True
+        except SlotError as error:
+            logger.warning("the boots of this slot stay counted against it: %s", error)
 
     def _load(self) -> JournalError | None:
         try:
@@ -97,6 +113,8 @@ class Startup:
         record = msgspec.structs.replace(record, fallbacks=record.fallbacks + 1, expected=running)
         version = running_version(self._identity, record, running) or ""
         detail = f"slot {running} runs again, whose agent cannot read the journal of the newer one"
+        goal = legacy.update.goal
+        record = record if goal is None else with_failure(record, goal, detail)
         report = Report(Outcome.FELL_BACK, running, version, FailureCode.FELL_BACK, detail, record.fallbacks)
         update = Update(legacy.update.offer, legacy.update.digest, ending=report)
         return msgspec.structs.replace(record, state=State.REPORTING, update=update)
@@ -129,25 +147,40 @@ class Startup:
         before = self._journal.record
         after = msgspec.structs.replace(before, expected=running).with_holding(running, holding)
         if before.expected not in (None, running):
-            self._fall_back_late(before.expected, after)
+            why = f"the boot loader left slot {before.expected}, which had been committed"
+            self._fall_back_late(why, after, before.installed_in(before.expected))
+        elif (told := _told_of_trial(before, running)) is not None:
+            self._fall_back_late(f"the trial of slot {told.report.slot} has ended after all", after, told)
         elif after != before:
             self._journal.keep(after)
 
-    def _fall_back_late(self, left: Slot | None, record: Record) -> None:
-        """The boot loader left a committed slot: the end of the update that had been installed there has changed."""
+    def _fall_back_late(self, why: str, record: Record, told: Conclusion | None) -> None:
+        """Another slot runs than the cloud was told of: the end `told` has changed."""
         running, fallbacks = self._ports.boots.booted(), record.fallbacks + 1
         version = running_version(self._identity, record, running) or ""
-        detail = f"the boot loader left slot {left}, which had been committed; slot {running} runs again"
+        detail = f"{why}; slot {running} runs again"
         report = Report(Outcome.FELL_BACK, running, version, FailureCode.FELL_BACK, detail, fallbacks)
-        told = record.installed_in(left)
         update = Update("", ending=report) if told is None else _told_anew(told, report)
+        record = self._blamed(record, running.other, detail)
         idle = msgspec.structs.replace(record, state=State.IDLE, fallbacks=fallbacks, update=update)
         if self._journal.record.state is not State.IDLE:
             self._journal.keep(msgspec.structs.replace(self._journal.record, state=State.IDLE))
         self._journal.move(Event.FELL_BACK, idle)
 
+    def _blamed(self, record: Record, left: Slot, detail: str) -> Record:
+        holding = record.holding(left)
+        return record if holding is None or holding.image is None else with_failure(record, holding, detail)
+
+
+def _told_of_trial(record: Record, running: Slot) -> Conclusion | None:
+    """The last end, where it was told from a trial boot that could not be left by then: of a slot never committed."""
+    last, left = record.concluded[-1] if record.concluded else None, record.holding(running.other)
+    if last is None or (left is not None and left.committed):
+        return None
+    return last if (last.report.outcome, last.report.slot) == (Outcome.FAILED, running.other) else None
+
 
 def _told_anew(told: Conclusion, report: Report) -> Update:
-    """The offer that had ended well ends with `report` after all; what was fetched for it was fetched."""
+    """The offer that had ended otherwise ends with `report` after all; what was fetched for it was fetched."""
     ending = replace(report, artifact=told.report.artifact, saved=told.report.saved)
     return Update(told.offer, told.digest, ending=ending)

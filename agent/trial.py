@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import msgspec
 
+from agent.asking import Asking
 from agent.channel import OfferWithdrawn
 from agent.context import Context
 from agent.judgement import raised_floor
 from agent.machine import Event
 from agent.ports import Ports, Rebooting
+from agent.quarantine import forgiven
 from agent.record import Holding, Plan
 from agent.slots import BootEnvironmentError, Slot
 from bridge.release.errors import FailureCode, SlotError
@@ -63,11 +65,11 @@ class Trial:
         return None
 
     def prove(self) -> None:
-        """PROVING: to COMMITTING when healthy, else to REVERTING."""
+        """PROVING: to COMMITTING when healthy and nobody objects, else to REVERTING."""
         context = self._context
         with suppress(OfferWithdrawn):  # too late: the trial decides, and its report is dropped
             context.reporter.show(Phase.PROVING)
-        detail = context.ports.health.prove(context.plan.goal.health)
+        detail = context.ports.health.prove(context.plan.goal.health) or Asking(context).objection()
         if detail is None:
             return context.journal.move(Event.PROVEN, context.record)
         return context.end(Event.UNHEALTHY, context.report(Outcome.FELL_BACK, FailureCode.UNHEALTHY, detail))
@@ -78,6 +80,7 @@ class Trial:
         if not self._arrived:
             return context.end_fallen_back(Event.FELL_BACK, self._given_up_by_boot_loader())
         self._make_default()
+        context.ports.guard.release()
         return self._record_commit()
 
     def revert(self) -> Rebooting | None:
@@ -110,6 +113,7 @@ class Trial:
         context, plan = self._context, self._context.plan
         report = replace(context.report(Outcome.INSTALLED), version=plan.goal.version)
         record = context.changed(ending=report, strikes=0).with_holding(plan.target, _committed(plan))
+        record = forgiven(record, plan.goal)
         floor = raised_floor(context.record, plan.target, plan.goal)
         context.journal.move(Event.COMMITTED, msgspec.structs.replace(record, expected=plan.target, floor=floor))
 
@@ -132,6 +136,7 @@ class Trial:
     def _stay(self) -> None:
         # There is no way back: a commit that was told as failed has been made, or a person made the slot the default.
         context, plan = self._context, self._context.plan
+        context.ports.guard.release()
         error = BootEnvironmentError(f"slot {plan.target} is the default already: {self._ending.detail}")
         record = context.changed(ending=context.report(Outcome.FAILED, error.code, str(error)), strikes=0)
         record = record.with_holding(plan.target, _committed(plan))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from agent.channel import Channel, Offer, OfferWithdrawn
+from agent.channel import Clouds, Offer, OfferWithdrawn
 from agent.folder import is_local
 from bridge.release.errors import ChannelError
 from bridge.release.report import Progress, Report
@@ -22,13 +22,13 @@ class UnopenedChannel(ChannelError):
 class Uplink:
     """A Channel that `opener` makes at the first call, so that an update goes on where there is no cloud."""
 
-    def __init__(self, opener: Callable[[], Channel], *, silent: bool = False) -> None:
+    def __init__(self, opener: Callable[[], Clouds], *, silent: bool = False) -> None:
         """`opener` raises UnopenedChannel. `silent`: the cloud is told nothing for now, so nobody waits for it."""
         self._opener = opener
         self._silent = silent
-        self._channel: Channel | None = None
+        self._channel: Clouds | None = None
 
-    def open(self) -> Channel:
+    def open(self) -> Clouds:
         """The channel itself. Raises: UnopenedChannel."""
         if self._channel is None:
             self._channel = self._opener()
@@ -37,6 +37,10 @@ class Uplink:
     def next_offer(self, timeout: float) -> Offer | None:
         """See Channel. Raises: UnopenedChannel, too."""
         return self.open().next_offer(timeout)
+
+    def reach(self, timeout: float, *, every: bool = False) -> None:
+        """See Clouds. Raises: UnopenedChannel, too."""
+        self.open().reach(timeout, every=every)
 
     def renew(self, offer_id: str) -> Offer:
         """See Channel."""

@@ -1,60 +1,56 @@
-"""Puts the agent together from its configuration. Only here are parts chosen by name."""
+"""Puts the agent together from its configuration. Only here, and in `agent.firmware`, are parts chosen by name."""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from adapters.devices import OPENERS, open_channel
+from agent.access import Access, access_of, identity_of
 from agent.announcer import Announcer
-from agent.board import CommandBoard
-from agent.bootloaders.file import FileBootLoader
-from agent.channel import Channel
+from agent.channel import Channel, Clouds
 from agent.channels import Channels, SoleChannel
-from agent.config import AgentConfig, ConfigError, DownloadSettings, SlotSettings
-from agent.connections import Connections
+from agent.config import AgentConfig, ConfigError, DownloadSettings
+from agent.connections import ClientCertificate, Connections
+from agent.consent import Spokesman
 from agent.context import Limits as UpdateLimits
 from agent.disk import Disk, SystemDisk
 from agent.engine import Engine
 from agent.fetch import HttpDownload, Limits
 from agent.folder import FolderDownload
-from agent.health import CommandHealth
-from agent.heartbeat import BeatingDisk, Heartbeat
+from agent.guard import HardwareGuard
+from agent.heartbeat import Heartbeat
+from agent.herald import Herald
 from agent.journal import Journal, JournalError
 from agent.judgement import running_version
 from agent.link import Links
+from agent.local_parts import LocalParts
 from agent.metering import CommandMeter
 from agent.notify import Notifier, watchdog_seconds
 from agent.pace import Timing
-from agent.ports import Download, Health, Identity, Ports, unmetered
-from agent.record import Record
-from agent.service import Service
+from agent.ports import Download, Health, Identity, Ports, at_once, unmetered
+from agent.proof import checked_health, guard_of, guarded, hardware_guard, staying
+from agent.record import Record, Update
+from agent.service import Service, Surroundings
+from agent.shutdown import is_going_down
 from agent.slots import BootLoader
+from agent.spread import Spread
+from agent.turn import Turn
 from agent.uplink import UnopenedChannel, Uplink
-from agent.watchdog import caused_by_watchdog
-from bridge.release.errors import ChannelError, DownloadError, OtabridgeError
-from bridge.release.trust import MAX_ROOT_BYTES
+from bridge.release.errors import ChannelError, DownloadError, OtabridgeError, SlotError
+
+logger = logging.getLogger(__name__)
 
 JOURNAL = "journal"
 LOCK = "lock"
-WATCHDOGS = "watchdog"
-"""In the directory of a board of files: what /sys/class/watchdog is on a machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Firmware:
-    """A boot loader, who names the boots on its board, and where the board's watchdogs tell what they did."""
-
-    boots: BootLoader
-    boot_id: Callable[[], str]
-    watchdogs: Path
+MACHINE_ID = Path("/etc/machine-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +63,10 @@ class Agent:
     uplink: Uplink
     heartbeat: Heartbeat
     service: Service
-
-
-def _file_board(settings: SlotSettings, disk: Disk) -> Firmware:
-    boots = FileBootLoader(settings.directory, disk)
-    return Firmware(boots, boots.boot_id, settings.directory / WATCHDOGS)
-
-
-BOOT_LOADERS: Mapping[str, Callable[[SlotSettings, Disk], Firmware]] = MappingProxyType({"file": _file_board})
+    herald: Herald
+    local: LocalParts
+    staying: Callable[[], AbstractContextManager[None]]
+    """For the process that stays: what is to be guarded beyond a trial boot is, within it."""
 
 
 def build(config: AgentConfig, *, from_folder: bool = False) -> Agent:
@@ -82,32 +74,86 @@ def build(config: AgentConfig, *, from_folder: bool = False) -> Agent:
 
     Nothing is connected or written yet. Raises: ConfigError, JournalError.
     """
-    notifier = Notifier()
-    heartbeat = Heartbeat(notifier, watchdog_seconds())
+    notifier, guard = Notifier(), hardware_guard(config)
+    heartbeat = Heartbeat(notifier, watchdog_seconds(), pulse=guard)
     timing = Timing(sleep=heartbeat.sleep, beat=heartbeat.beat)
-    disk = BeatingDisk(SystemDisk(), heartbeat.beat)
-    firmware = firmware_of(config.slots, disk)
-    identity, journal = identity_of(config), config.state.directory / JOURNAL
-    uplink = Uplink(lambda: _open_channel(config, lambda: _begun(disk, journal)), silent=from_folder)
-    download = FolderDownload(timing) if from_folder else _http(config, timing)
-    health = CommandHealth(config.health, timing, lambda: _facts(identity, firmware.boots, disk, journal))
-    ports = Ports(
-        disk=disk,
-        boots=firmware.boots,
-        download=download,
-        health=ReachableHealth(health, uplink),
-        board=_board(config, timing, firmware),
-        clock=lambda: datetime.now(UTC),
-        metered=unmetered if from_folder else _metered(config.download, timing),
-    )
-    engine = Engine(identity, ports, journal, _limits(config.download))
+    access, journal = access_of(config, timing), config.state.directory / JOURNAL
+    local = LocalParts(config, SystemDisk(), timing, _now)
+    uplink = Uplink(lambda: _open_channel(config, lambda: _begun(access.disk, journal)), silent=from_folder)
+    ports = _Porting(config, timing, access, uplink, local, guard).ports(from_folder=from_folder)
+    limits = replace(_limits(config.download), fallbacks=config.health.quarantine_after)
+    engine = Engine(identity_of(config), ports, journal, limits)
+    herald = Herald(uplink, local.hooks, local.socket(lambda: pending_in(journal)))
+    around = Surroundings(local.stirred, is_going_down, config.reboot.excused, partial(_tell, engine, local, herald))
     supervised = not config.reboot.command
-    service = Service(engine, uplink, heartbeat, notifier, timing, supervised=supervised)
-    return Agent(config, firmware.boots, engine, uplink, heartbeat, service)
+    service = Service(engine, herald, heartbeat, notifier, timing, supervised=supervised, surroundings=around)
+    return Agent(config, access.boots, engine, uplink, heartbeat, service, herald, local, partial(staying, guard))
+
+
+@dataclass(frozen=True, slots=True)
+class _Porting:
+    """What the engine's surroundings are made of."""
+
+    config: AgentConfig
+    timing: Timing
+    access: Access
+    uplink: Uplink
+    local: LocalParts
+    guard: HardwareGuard | None
+
+    def ports(self, *, from_folder: bool) -> Ports:
+        config, timing, access = self.config, self.timing, self.access
+        return Ports(
+            disk=access.disk,
+            boots=access.boots,
+            download=FolderDownload(timing) if from_folder else _http(config, timing),
+            health=guarded(ReachableHealth(self._checks(), self.uplink), self.guard),
+            board=access.board,
+            clock=_now,
+            metered=unmetered if from_folder else _metered(config.download, timing),
+            permission=self.local.permission(),
+            await_turn=at_once if from_folder else _turn(config, timing).wait,
+            require_fit=access.require_fit,
+            introduce=access.introduce,
+            guard=guard_of(self.guard),
+            crashes=access.crashes,
+        )
+
+    def _checks(self) -> Health:
+        access, journal = self.access, self.config.state.directory / JOURNAL
+        identity = identity_of(self.config)
+        facts = partial(_facts, identity, access.boots, access.disk, journal)
+        return checked_health(self.config, self.timing, self.uplink.reach, facts)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def pending_in(journal: Path) -> Update | None:
+    """The update under way; for any thread. Raises: JournalError."""
+    return _record(SystemDisk(), journal).update
+
+
+def spokesman_of(config: AgentConfig) -> Spokesman:
+    """Takes what a person says to the update under way; needs neither slots nor cloud."""
+    local = LocalParts(config, SystemDisk(), Timing(), _now)
+    return local.spokesman(lambda: pending_in(config.state.directory / JOURNAL))
+
+
+def _tell(engine: Engine, local: LocalParts, herald: Herald) -> None:
+    try:
+        herald.status(local.status_line(engine.status()))
+    except SlotError as error:
+        logger.warning("local programs are not told how the device stands: %s", error)
 
 
 def _limits(settings: DownloadSettings) -> UpdateLimits:
-    return UpdateLimits(memory=settings.memory, full_over_metered=settings.full_over_metered)
+    return UpdateLimits(
+        memory=settings.memory,
+        full_over_metered=settings.full_over_metered,
+        wait_for_link=settings.wait_for_link,
+    )
 
 
 def _metered(settings: DownloadSettings, timing: Timing) -> Callable[[], bool]:
@@ -116,31 +162,13 @@ def _metered(settings: DownloadSettings, timing: Timing) -> Callable[[], bool]:
     return lambda: settings.metered == "yes"
 
 
-def _board(config: AgentConfig, timing: Timing, firmware: Firmware) -> CommandBoard:
-    by_watchdog = partial(caused_by_watchdog, firmware.watchdogs)
-    return CommandBoard(config.reboot.command, timing, firmware.boot_id, by_watchdog)
-
-
-def firmware_of(settings: SlotSettings, disk: Disk) -> Firmware:
-    """The boot loader that `settings` name. Raises: ConfigError."""
-    make = BOOT_LOADERS.get(settings.boot_loader)
-    if make is None:
-        raise ConfigError(f"slots.boot_loader is {settings.boot_loader!r}; there are: {', '.join(BOOT_LOADERS)}")
-    return make(settings, disk)
-
-
-def identity_of(config: AgentConfig) -> Identity:
-    """What the device is, with the pinned root read. Raises: ConfigError."""
-    device = config.device
-    return Identity(device.model, device.hardware, _pinned_root(config.trust.root), device.version)
-
-
 @contextmanager
 def sole(config: AgentConfig) -> Iterator[None]:
     """Only one process at a time may change the journal and the slots.
 
     Raises: ConfigError when the state directory cannot be used; Occupied when another agent is at work.
     """
+    _require_own_user(config)
     folder = config.state.directory
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -152,6 +180,13 @@ def sole(config: AgentConfig) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _require_own_user(config: AgentConfig) -> None:
+    """Files that root made would be out of the agent's reach from then on."""
+    if config.writer is not None and os.geteuid() == 0 and config.writer.user != "root":
+        user = config.writer.user
+        raise ConfigError(f"the agent runs as {user}: use `runuser -u {user} -- otabridge-agent ...`, not root")
 
 
 class Occupied(OtabridgeError):
@@ -192,7 +227,7 @@ def open_cloud(config: AgentConfig, cloud: str) -> Channel:
         raise UnopenedChannel(str(error)) from error
 
 
-def _open_channel(config: AgentConfig, begun: Callable[[], str]) -> Channel:
+def _open_channel(config: AgentConfig, begun: Callable[[], str]) -> Clouds:
     if config.channel.cloud is not None:
         sole_cloud = open_cloud(config, config.channel.cloud)
         return SoleChannel(config.channel.cloud, Announcer(sole_cloud), OPENERS)
@@ -206,16 +241,36 @@ def _http(config: AgentConfig, timing: Timing) -> Download:
     return HttpDownload(links, limits, timing)
 
 
+def _turn(config: AgentConfig, timing: Timing) -> Turn:
+    return Turn(Spread(_own_name(config), config.download.spread_seconds), timing)
+
+
+def _own_name(config: AgentConfig) -> str:
+    """What tells this device from the others of its model: the settings of its channel, and the machine's id."""
+    try:
+        machine = MACHINE_ID.read_text(errors="replace")
+    except OSError:
+        machine = ""  # not every machine has one; the settings name the device where images do not
+    return f"{config.channel.tables!r} {machine.strip()}"
+
+
 def _connections(settings: DownloadSettings) -> Connections:
     try:
         return Connections(
             connect_seconds=settings.connect_seconds,
             read_seconds=settings.read_seconds,
             ca_file=settings.ca_file,
+            client=_client(settings),
             proxies=None if settings.proxies is None else settings.proxies.by_scheme(),
         )
     except DownloadError as error:
         raise ConfigError(str(error)) from error
+
+
+def _client(settings: DownloadSettings) -> ClientCertificate | None:
+    if settings.certificate_file is None or settings.key_file is None:
+        return None
+    return ClientCertificate(settings.certificate_file, settings.key_file)
 
 
 def _facts(identity: Identity, boots: BootLoader, disk: Disk, journal: Path) -> Mapping[str, str]:
@@ -241,13 +296,3 @@ def _record(disk: Disk, path: Path) -> Record:
     journal = Journal(disk, path)
     journal.load()
     return journal.record
-
-
-def _pinned_root(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_ROOT_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(
-            f"trust.root {path} cannot be read: {error.strerror}; put the owner's first root.json there"
-        ) from error

@@ -45,7 +45,10 @@ class Writing:
         self._seen: Seen | None = None
 
     def prepare(self) -> None:
-        """PREPARING: the target slot is never booted from its first byte on until it was checked."""
+        """PREPARING: the target slot is never booted from its first byte on until it was checked; so that it can be
+        until then, this device's turn is waited for first."""
+        if self._context.update.checkpoint == START:
+            self._context.ports.await_turn(self._context.reporter.offer)
         self._context.ports.boots.mark_unbootable(self._context.plan.target)
         self._context.journal.move(Event.PREPARED, self._context.record)
 

@@ -24,6 +24,8 @@ from bridge import config
 from bridge.cli.app import app
 from bridge.rollout.schema import SCHEMA_FILE
 from docs.rollout_page import rollout_page, schema_text
+from tests.agent.attacks.page import attacks_page
+from tests.agent.cases.page import state_cases_page
 
 HERE = Path(__file__).parent
 TABLES = (
@@ -44,7 +46,9 @@ def pages() -> dict[Path, str]:
         HERE / "reference" / "otabridge.md": bridge_page(),
         HERE / "reference" / "configuration.md": configuration_page(),
         HERE / "reference" / "rollout-file.md": f"{NOTE}\n{rollout_page()}",
+        HERE / "reference" / "state-cases.md": f"{NOTE}\n{state_cases_page()}",
         HERE / "reference" / SCHEMA_FILE: schema_text(),
+        HERE / "reference" / "attacks.md": f"{NOTE}\n{attacks_page()}",
     }
 
 

@@ -61,7 +61,7 @@ class AwsChannel:
         self._line = JobsLine(settings)
         self._versions: dict[str, int] = {}
         self._denials = 0
-        self._told: tuple[str, str, int] | None = None
+        self._told: tuple[str, str, int, str] | None = None
         self._backoff = Backoff(settings.backoff_seconds, settings.backoff_most_seconds)
         self._chance = random.SystemRandom().random
 
@@ -78,6 +78,15 @@ class AwsChannel:
                 return offer
             if execution is None and not self._await_news(deadline):
                 return None
+
+    def reach(self, timeout: float) -> None:
+        """Ask what comes next in the queue, which begins nothing. Raises: ChannelError."""
+        self._line.open()
+        self._line.await_link(timeout)
+        try:
+            self._line.peek()
+        except Refused as refusal:
+            raise _outcome_of(refusal) from refusal
 
     def renew(self, offer_id: str) -> Offer:
         """The offer with URLs signed now. Raises: OfferWithdrawn; ChannelError."""
@@ -96,7 +105,7 @@ class AwsChannel:
 
     def progress(self, offer_id: str, progress: Progress) -> None:
         """Show a sign of life; dropped while the link is down, or when little has changed. Raises: OfferWithdrawn."""
-        mark = (offer_id, progress.phase.value, progress.percent // STEP)
+        mark = (offer_id, progress.phase.value, progress.percent // STEP, progress.detail)
         if mark == self._told or not self._line.linked:
             return
         self._told = mark

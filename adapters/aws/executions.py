@@ -47,5 +47,5 @@ def device_report(thing: str, status: str, details: Mapping[str, str]) -> Device
     said = parse_details(details)
     if isinstance(said, Report) and status in OUTCOMES:
         return DeviceReport(thing, said.outcome, said.code, said.detail, said.slot, said.artifact, said.saved)
-    where = f" while {said.phase} ({said.percent} %)" if isinstance(said, Progress) else ""
+    where = f" while {said.words}" if isinstance(said, Progress) else ""
     return DeviceReport(thing, OUTCOMES.get(status), None, f"AWS IoT closed it as {status}{where}")

@@ -20,6 +20,8 @@ Reply = TypeVar("Reply", bound=msgspec.Struct)
 
 PASSING = frozenset({"RequestThrottled", "InternalError"})
 """Refusals that the same request may not meet again later."""
+NEXT = "$next"
+"""In place of a job's id: the one in progress, else the oldest in the queue, if any."""
 SHADOW = "otabridge"
 """The named shadow that says what the thing is."""
 DENIALS = ("SUBSCRIBE_FAILURE", "PUBLISH_FAILURE")
@@ -130,6 +132,13 @@ class JobsLine:
         )
         reply = self._call(lambda jobs: jobs.describe_job_execution(request))
         return _execution(getattr(reply, "execution", None))
+
+    def peek(self) -> None:
+        """DescribeJobExecution of whatever comes next, without its document: it changes nothing, whatever there is."""
+        request = iotjobs.DescribeJobExecutionRequest(
+            thing_name=self._settings.thing, job_id=NEXT, include_job_document=False
+        )
+        self._call(lambda jobs: jobs.describe_job_execution(request))
 
     def update(
         self,

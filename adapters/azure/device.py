@@ -85,7 +85,7 @@ class AzureChannel:
         self._introduced = False
         self._running = ""
         """The offer that the device works on, as far as is known here."""
-        self._told: tuple[str, str, int] | None = None
+        self._told: tuple[str, str, int, str] | None = None
         self._backoff = Backoff(settings.backoff_seconds, settings.backoff_most_seconds)
         self._chance = random.SystemRandom().random
 
@@ -97,6 +97,10 @@ class AzureChannel:
             offer = self._insist(self._take_stock, deadline)
             if offer is not None or not self._await_news(deadline):
                 return offer
+
+    def reach(self, timeout: float) -> None:
+        """Read the twin, once. Raises: ChannelError."""
+        self._read(timeout)
 
     def renew(self, offer_id: str) -> Offer:
         """The offer with the URLs that the twin holds now. Raises: OfferWithdrawn; ChannelError."""
@@ -212,7 +216,7 @@ class AzureChannel:
         self._running = offer_id
 
     def _show(self, offer_id: str, progress: Progress) -> None:
-        mark = (offer_id, progress.phase.value, progress.percent // STEP)
+        mark = (offer_id, progress.phase.value, progress.percent // STEP, progress.detail)
         if mark == self._told:
             return
         self._told = mark

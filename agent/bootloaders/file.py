@@ -1,7 +1,9 @@
 """A board made of files: two images, and a boot environment in two copies. For tests, demonstrations and simulators.
 
 `FileBootLoader` is the agent's side. `boot` is the firmware's side: it really chooses a slot, as a boot script would,
-and counts trial boots down before it makes them. Both see one directory and go through one `Disk`.
+and counts boots before it makes them: those of a trial, and those of the default slot since it was last found to run
+well; when the default has used its own up, the firmware makes the other slot the default, if that one is bootable.
+Both see one directory and go through one `Disk`.
 
 The environment is kept twice, like U-Boot's redundant environment: each change goes to the older copy, then to the
 other, and the newest sound copy holds; so one spoiled copy costs nothing. When both are, the firmware boots slot a,
@@ -18,31 +20,35 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agent.bootloaders.verbs import Verbs
 from agent.disk import Disk
 from agent.slots import BootEnvironmentError, Slot
 
 ATTEMPTS = 3
-"""Trial boots before the firmware falls back."""
+"""Boots of a trial, and of a default slot that nobody finds to run well, before the firmware turns to the other."""
 LAYOUT = re.compile(
-    r"otabridge-boot 1\n"
+    r"otabridge-boot 2\n"
     r"serial=(?P<serial>[0-9]{1,18})\n"
     r"boots=(?P<boots>[0-9]{1,18})\n"
     r"booted=(?P<booted>[ab])\n"
     r"default=(?P<default>[ab])\n"
     r"trial=(?P<trial>[ab]?)\n"
     r"attempts=(?P<attempts>[0-9])\n"
+    r"unproved=(?P<unproved>[0-9])\n"
     r"unbootable=(?P<unbootable>a?b?)\n"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the boot loader remembers. `attempts` counts the trial boots left, `boots` all boots ever."""
+    """What the boot loader remembers. `attempts` counts the trial boots left, `unproved` the default slot's boots since
+    it was last found to run well, `boots` all boots ever."""
 
     default: Slot = Slot.A
     booted: Slot = Slot.A
     trial: Slot | None = None
     attempts: int = 0
+    unproved: int = 0
     unbootable: frozenset[Slot] = frozenset()
     boots: int = 0
     serial: int = 0
@@ -58,7 +64,19 @@ class Environment:
 
     def committed(self, slot: Slot) -> Environment:
         """`slot` is the default, and no trial is on."""
-        return replace(self, default=slot, trial=None, attempts=0, unbootable=self.unbootable - {slot})
+        return replace(self, default=slot, trial=None, attempts=0, unproved=0, unbootable=self.unbootable - {slot})
+
+    def refilled(self, running: Slot) -> Environment:
+        """The default slot runs well."""
+        proved = self.trial is None and running is self.default
+        return replace(self, unproved=0) if proved else self
+
+    def excused(self, running: Slot) -> Environment:
+        """The boot that runs is not counted."""
+        if running is self.trial:
+            return replace(self, attempts=min(self.attempts + 1, ATTEMPTS))
+        meant = self.trial is None and running is self.default
+        return replace(self, unproved=max(self.unproved - 1, 0)) if meant else self
 
     def next_boot(self) -> Environment:
         """What the firmware decides at power-up: `booted` is the slot to start."""
@@ -66,7 +84,14 @@ class Environment:
         if self.trial is not None and self.attempts > 0:
             return replace(counted, booted=self.trial, attempts=self.attempts - 1)
         given_up = counted if self.trial is None else counted.without(self.trial)
-        return replace(given_up, booted=self.default)
+        return given_up.default_boot()
+
+    def default_boot(self) -> Environment:
+        """What the firmware decides without a trial."""
+        other = self.default.other
+        if self.unproved >= ATTEMPTS and other not in self.unbootable:
+            return replace(self, default=other, booted=other, unproved=1)
+        return replace(self, booted=self.default, unproved=min(self.unproved + 1, ATTEMPTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +167,14 @@ def environment_paths(directory: Path) -> tuple[Path, Path]:
 def render(environment: Environment) -> bytes:
     """The text of one copy, with its checksum as the last line."""
     text = (
-        "otabridge-boot 1\n"
+        "otabridge-boot 2\n"
         f"serial={environment.serial}\n"
         f"boots={environment.boots}\n"
         f"booted={environment.booted}\n"
         f"default={environment.default}\n"
         f"trial={environment.trial or ''}\n"
         f"attempts={environment.attempts}\n"
+        f"unproved={environment.unproved}\n"
         f"unbootable={''.join(sorted(environment.unbootable))}\n"
     )
     return f"{text}sha256={_checksum(text)}\n".encode()
@@ -165,13 +191,14 @@ def parse(data: bytes) -> Environment:
         booted=Slot(match["booted"]),
         trial=Slot(match["trial"]) if match["trial"] else None,
         attempts=int(match["attempts"]),
+        unproved=int(match["unproved"]),
         unbootable=frozenset(Slot(name) for name in match["unbootable"]),
         boots=int(match["boots"]),
         serial=int(match["serial"]),
     )
 
 
-class FileBootLoader:
+class FileBootLoader(Verbs[Environment]):
     """agent.slots.BootLoader over the board in `directory`."""
 
     def __init__(self, directory: Path, disk: Disk) -> None:
@@ -182,14 +209,6 @@ class FileBootLoader:
         """See BootLoader."""
         return self._read().booted
 
-    def default(self) -> Slot:
-        """See BootLoader."""
-        return self._read().default
-
-    def trial(self) -> Slot | None:
-        """See BootLoader."""
-        return self._read().trial
-
     def device(self, slot: Slot) -> Path:
         """See BootLoader."""
         return image_path(self._directory, slot)
@@ -197,27 +216,6 @@ class FileBootLoader:
     def boot_id(self) -> str:
         """The name of this boot, as `boot` gave it. Raises: BootEnvironmentError."""
         return _boot_id(self._read())
-
-    def mark_unbootable(self, slot: Slot) -> None:
-        """See BootLoader."""
-        environment = self._read()
-        if slot is environment.default:
-            raise BootEnvironmentError(f"slot {slot} is the default: without it the board would have nothing to boot")
-        self._write(environment.without(slot))
-
-    def try_slot(self, slot: Slot) -> None:
-        """See BootLoader."""
-        environment = self._read()
-        if slot is environment.default:
-            raise BootEnvironmentError(f"slot {slot} is the default already: a trial of it could not fall back")
-        self._write(environment.trying(slot))
-
-    def commit(self, slot: Slot) -> None:
-        """See BootLoader."""
-        environment = self._read()
-        if slot is not environment.booted:
-            raise BootEnvironmentError(f"slot {slot} does not run: only the slot that runs can be proved and committed")
-        self._write(environment.committed(slot))
 
     def _read(self) -> Environment:
         paths = environment_paths(self._directory)

@@ -21,8 +21,10 @@ MAX_SAVED = MAX_IMAGE_BYTES
 
 
 def progress_details(progress: Progress) -> dict[str, str]:
-    """`progress` as pairs of an installation that goes on."""
-    return {"phase": progress.phase.value, "percent": str(progress.percent)}
+    """`progress` as pairs of an installation that goes on. An empty detail is left out: AWS refuses it."""
+    pairs = {"phase": progress.phase.value, "percent": str(progress.percent)}
+    detail = one_line(progress.detail, MAX_DETAIL)
+    return {**pairs, "detail": detail} if detail else pairs
 
 
 def report_details(report: Report) -> dict[str, str]:
@@ -45,7 +47,8 @@ def parse_details(details: Mapping[str, str]) -> Progress | Report | None:
     try:
         if "outcome" in details:
             return _parse_report(details)
-        return Progress(Phase(details["phase"]), _bounded(details.get("percent", "0"), 100))
+        detail = one_line(details.get("detail", ""), MAX_DETAIL)
+        return Progress(Phase(details["phase"]), _bounded(details.get("percent", "0"), 100), detail)
     except (KeyError, ValueError):
         return None
 

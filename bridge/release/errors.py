@@ -35,10 +35,12 @@ class FailureCode(IntEnum):
     UNTRUSTED_ROOT = 106
     FOREIGN = 107
     TOO_LARGE = 108
+    QUARANTINED = 109
     # 2xx: getting it. Transient: another try may do.
     DOWNLOAD = 200
     LINK_REFUSED = 201
     METERED = 202
+    VETOED = 203
     # 3xx: the board.
     SLOT_WRITE = 300
     SLOT_MISMATCH = 301
@@ -68,6 +70,7 @@ EXIT_CODES = MappingProxyType(
         FailureCode.UNTRUSTED_ROOT: 16,
         FailureCode.FOREIGN: 17,
         FailureCode.TOO_LARGE: 18,
+        FailureCode.QUARANTINED: 33,
     }
 )
 """Exit code of each refusal; the CLI and the agent both use it. Any other failure exits with 1, misuse with 2."""
@@ -80,7 +83,7 @@ class OtabridgeError(Exception):
 
     @property
     def exit_code(self) -> int:
-        """What a command ends with after this error: 10 to 18 for a refusal, else 1."""
+        """What a command ends with after this error: 10 to 18, or 33, for a refusal, else 1."""
         return EXIT_CODES.get(self.code, 1)
 
 

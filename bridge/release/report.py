@@ -19,6 +19,8 @@ class Phase(StrEnum):
     CHECKING = "checking"
     SWITCHING = "switching"
     PROVING = "proving"
+    WAITING = "waiting"
+    """For permission to go on, given on the device: before the download, or before the switch."""
 
 
 class Outcome(StrEnum):
@@ -36,10 +38,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A sparse sign of life: `percent` (0..100) of the phase."""
+    """A sparse sign of life: `percent` (0..100) of the phase; `detail` says what is waited for, else ""."""
 
     phase: Phase
     percent: int = 0
+    detail: str = ""
+
+    @property
+    def words(self) -> str:
+        """For people: the phase, and how much of it is done or what is waited for."""
+        return f"{self.phase} ({self.detail or f'{self.percent} %'})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,10 @@ class Cloud:
     offers: list[Offer | ChannelError] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     states: list[DeviceState] = field(default_factory=list)
+    progresses: list[Progress] = field(default_factory=list)
+
+    reached: int = 0
+    silent: bool = False
 
     def next_offer(self, timeout: float) -> Offer | None:
         assert timeout <= 600
@@ -113,12 +117,19 @@ class Cloud:
             raise offer
         return offer
 
+    def reach(self, timeout: float) -> None:
+        assert timeout > 0
+        if self.silent:
+            raise ChannelError("no route to the broker")
+        self.reached += 1
+
     def renew(self, offer_id: str) -> Offer:
         raise ChannelError(f"{offer_id} cannot be renewed here")
 
     def progress(self, offer_id: str, progress: Progress) -> None:
         assert offer_id
         assert 0 <= progress.percent <= 100
+        self.progresses.append(progress)
 
     def conclude(self, offer_id: str, report: Report) -> None:
         assert offer_id

@@ -22,7 +22,8 @@ from agent.disk import SystemDisk
 from agent.engine import Engine
 from agent.installation import in_turn
 from agent.journal import Journal
-from agent.ports import Concluded, Identity, Idle, Ports, Rebooting, Step, Suspended
+from agent.permission import ALWAYS_ALLOWED, Permission
+from agent.ports import Concluded, Guard, Identity, Idle, Ports, Postponed, Rebooting, Step, Suspended, Unguarded
 from agent.record import Record
 from agent.slots import Slot
 from bridge.release.errors import ChannelError
@@ -115,10 +116,17 @@ class SimulatedCloud:
     states: list[DeviceState] = field(default_factory=list)
     withdraw_at: str = ""
     renewals: int = 0
+    silent: bool = False
+    """Whether it is asked in vain when a trial boot has to reach it."""
 
     def next_offer(self, timeout: float = 0) -> Offer | None:  # noqa: ARG002 - the port's signature
         """See Channel."""
         return self.offer
+
+    def reach(self, timeout: float = 0) -> None:  # noqa: ARG002 - the port's signature
+        """See Channel."""
+        if self.silent:
+            raise ChannelError("no route to the broker")
 
     def renew(self, offer_id: str) -> Offer:
         """See Channel."""
@@ -217,6 +225,11 @@ class SimulatedDevice:
     pinned: bytes = field(default_factory=lambda: kit().pinned)
     version: str | None = "1.0.0"
     metered: bool = False
+    permission: Permission = ALWAYS_ALLOWED
+    guards: Callable[[], Guard] = Unguarded
+    """What guards a trial boot, made anew with each agent process."""
+    crashes: tuple[str, ...] = ()
+    """The kernel's records of panics."""
     ticks: Callable[[], float] = lambda: 0.0
     dead: set[Slot] = field(default_factory=set)
     restarts: bool = True
@@ -225,6 +238,7 @@ class SimulatedDevice:
     booted: Slot = Slot.A
     reboots: int = 0
     started: int = 0
+    make_disk: Callable[[SimulatedKernel], SystemDisk] = SystemDisk
     boots: FileBootLoader = field(init=False)
     engine: Engine = field(init=False)
 
@@ -240,29 +254,50 @@ class SimulatedDevice:
     @property
     def disk(self) -> SystemDisk:
         """The real disk code over the simulated kernel."""
-        return SystemDisk(self.kernel)
+        return self.make_disk(self.kernel)
 
     def power_up(self) -> None:
         """Firmware, then agent."""
-        chosen = boot(FOLDER, self.disk)
-        while chosen.slot in self.dead:
-            chosen = boot(FOLDER, self.disk)
-        self.booted = chosen.slot
+        chosen = self.firmware()
+        while chosen in self.dead:
+            chosen = self.firmware()
+        self.booted = chosen
         self.start_agent()
+
+    def firmware(self) -> Slot:
+        """The boot loader chooses a slot, and remembers that it did."""
+        return boot(FOLDER, self.disk).slot
+
+    def loader(self) -> FileBootLoader:
+        """The agent's way to the boot loader."""
+        return FileBootLoader(FOLDER, self.disk)
 
     def start_agent(self) -> None:
         """A new agent process in the same boot."""
         self.started += 1
         assert self.started < MAX_STARTS, "the device goes round in circles"
-        self.boots = FileBootLoader(FOLDER, self.disk)
+        self.boots = self.loader()
         ports = Ports(
-            self.disk, self.boots, self.link, self.health, self, self._clock, ticks=self.ticks, metered=self._metered
+            self.disk,
+            self.boots,
+            self.link,
+            self.health,
+            self,
+            self._clock,
+            ticks=self.ticks,
+            metered=self._metered,
+            permission=self.permission,
+            guard=self.guards(),
+            crashes=self._crashes,
         )
         identity = Identity(MODEL, HARDWARE, self.pinned, self.version)
         self.engine = Engine(identity, ports, JOURNAL, self.limits)
 
     def _clock(self) -> datetime:
         return self.now
+
+    def _crashes(self) -> tuple[str, ...]:
+        return self.crashes
 
     def _metered(self) -> bool:
         return self.metered
@@ -307,7 +342,7 @@ class SimulatedDevice:
                 case Rebooting() if self.restarts:
                     self.kernel.settle()
                     self.power_up()
-                case Rebooting() | Suspended() | Concluded():
+                case Rebooting() | Suspended() | Postponed() | Concluded():
                     self.start_agent()
 
     def power_up_and_run(self) -> Report | None:

@@ -46,9 +46,10 @@ class Seen:
 
 
 class FileServer(http.server.ThreadingHTTPServer):
-    """Serves BODY at every path; takes one Fault off the list for each request, then behaves."""
+    """Serves `body` at every path; takes one Fault off the list for each request, then behaves."""
 
     daemon_threads = True
+    body = BODY
 
     def handle_error(self, *_: object) -> None:
         """A client that hangs up is what these tests are about."""
@@ -72,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: FileServer
 
     def do_GET(self) -> None:
-        fault = self.server.faults.pop(0) if self.server.faults else Fault()
+        fault = self.server.faults.pop(0) if self.server.faults else Fault(body=self.server.body)
         seen = Seen(self.path, self.headers["Range"], self.headers["If-Match"])
         self.server.seen.append(seen)
         if fault.status is not None:

@@ -8,10 +8,12 @@ zeros, and a name may be there without the data. Names change in the order in wh
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from pathlib import Path
 from random import Random
+from typing import Self
 
 SECTOR = 512
 
@@ -75,6 +77,14 @@ class SimulatedKernel:
         self._writes: list[Write] = []
         self._namings: list[Naming] = []
         self._open: dict[int, Inode | Path] = {}
+
+    @classmethod
+    def holding(cls, files: Mapping[Path, bytes]) -> Self:
+        """One whose medium holds `files`."""
+        kernel = cls()
+        kernel._names = {path: Inode(bytearray(data), bytearray(data)) for path, data in files.items()}
+        kernel._durable_names = dict(kernel._names)
+        return kernel
 
     def open(self, path: Path, flags: int) -> int:
         """See Kernel."""
@@ -173,6 +183,10 @@ class SimulatedKernel:
         """What a read of `path` gives."""
         return bytes(self._names[path].live)
 
+    def files(self) -> dict[Path, bytes]:
+        """What a read of each file gives."""
+        return {path: bytes(inode.live) for path, inode in self._names.items()}
+
     def spoil(self, path: Path, offset: int = 0) -> None:
         """Flip a bit on the medium."""
         self._names[path].live[offset] ^= 1
@@ -185,11 +199,7 @@ class SimulatedKernel:
 
     def fork(self) -> SimulatedKernel:
         """The same medium in another machine, as a power-up would find it now."""
-        other = SimulatedKernel()
-        for path, inode in self._names.items():
-            other._names[path] = Inode(bytearray(inode.live), bytearray(inode.live))
-        other._durable_names = dict(other._names)
-        return other
+        return SimulatedKernel.holding(self.files())
 
     def _create(self, path: Path) -> None:
         self._name_it(Naming(path, Inode()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -44,6 +44,14 @@ class Cloud:
         if isinstance(answer, Exception):
             raise answer
         return None if answer is None else Offer(answer, b"release", (), {})
+
+    def reach(self, timeout: float) -> None:
+        """It may take longer than it should."""
+        assert timeout > 0
+        self._note()
+        answer = self.answers.get(timeout=DEADLINE)
+        if isinstance(answer, Exception):
+            raise answer
 
     def renew(self, offer_id: str) -> Offer:
         self._note()
@@ -351,3 +359,63 @@ def test_an_update_that_leaves_one_of_two_clouds_is_reported(north):
     assert north.heard == [("job-1", INSTALLED)]
     with pytest.raises(OfferWithdrawn, match="came from south, which the configuration does not name any more"):
         channel.conclude("south:job-2", INSTALLED)
+
+
+@pytest.mark.parametrize("first", ["north", "south"])
+def test_one_cloud_that_answers_is_enough(channels, north, south, first):
+    """Whichever it is, and though the other said no before."""
+    answering, failing = (north, south) if first == "north" else (south, north)
+    failing.answers.put(ChannelError("no route to the broker"))
+    answering.answers.put("yes")
+
+    channels.reach(DEADLINE)
+
+
+def test_a_cloud_that_hangs_is_not_waited_for_when_another_answers(channels, south):
+    """One is enough."""
+    south.answers.put("yes")
+
+    channels.reach(DEADLINE)
+
+
+def test_no_cloud_answers(channels, north, south):
+    """Each is named with its reason."""
+    north.answers.put(ChannelError("no route to the broker"))
+    south.answers.put(ChannelError("the hub refuses this device"))
+
+    with pytest.raises(ChannelError) as refusal:
+        channels.reach(DEADLINE)
+    assert str(refusal.value) == ("no cloud answers: north: no route to the broker; south: the hub refuses this device")
+
+
+def test_every_cloud_has_to_answer_where_that_is_wanted(channels, north, south):
+    """The one that does not is named."""
+    north.answers.put("yes")
+    south.answers.put(ChannelError("the hub refuses this device"))
+    with pytest.raises(ChannelError, match="not every cloud answers: south: the hub refuses this device"):
+        channels.reach(DEADLINE, every=True)
+
+    north.answers.put("yes")
+    south.answers.put("yes")
+    channels.reach(DEADLINE, every=True)
+
+
+def test_a_cloud_that_does_not_come_back_has_not_answered(north, south):
+    """A channel that takes longer than asked is waited for a little, and then named."""
+    channels = Channels({"north": north, "south": south}, waits=replace(SOON, overrun=0.0))
+    north.answers.put("yes")
+    with pytest.raises(ChannelError, match="not every cloud answers: south: it has not answered in time"):
+        channels.reach(0.2, every=True)
+    south.answers.put(None)
+    channels.close()
+
+
+def test_the_only_cloud_is_asked(north):
+    """With one cloud, "any" and "all" mean the same."""
+    channel = SoleChannel("aws", north, ("aws", "azure"))
+    north.answers.put("yes")
+    channel.reach(DEADLINE, every=True)
+    north.answers.put(ChannelError("no route to the broker"))
+
+    with pytest.raises(ChannelError, match="no route to the broker"):
+        channel.reach(DEADLINE)

@@ -13,6 +13,7 @@ import pytest
 
 from agent.channel import Offer
 from agent.slots import Slot
+from agent.uplink import UnopenedChannel
 from bridge.release.errors import ChannelError, FailureCode
 from tests.agent.bench import FAR, NEW, Cloud, Device, offer_of
 from tests.releases import MODEL, demanding, describe, whole
@@ -257,3 +258,88 @@ def test_status(device: Device, folder: Path, capsys: pytest.CaptureFixture[str]
     assert device.run("--output", "json", "status") == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["booted"], answer["default"], answer["trial"]) == ("b", "a", "b")
+
+
+CLOUD_CHECK = """
+[[health.checks]]
+name = "cloud"
+cloud = true
+retries = 0
+"""
+
+
+def test_a_release_that_does_not_reach_its_cloud_falls_back(device: Device, folder: Path, cloud: Cloud, capsys):
+    """It would be the last one that this device ever gets: nobody could send it another."""
+    device.configure(more=CLOUD_CHECK)
+    assert device.run("install", str(folder)) == 75
+    device.restart()
+    cloud.silent = True
+    assert device.run("once") == 75
+    assert device.restart() is Slot.A
+    capsys.readouterr()
+
+    assert device.run("once") == 19
+    assert "(health check cloud failed: no route to the broker)" in capsys.readouterr().out
+
+
+def test_a_release_that_reaches_its_cloud_is_kept(device: Device, folder: Path, cloud: Cloud):
+    """By the agent's own channel, once when the device comes up and once when it has settled."""
+    device.configure(more=CLOUD_CHECK)
+    assert device.run("install", str(folder)) == 75
+    device.restart()
+
+    assert device.run("once") == 0
+    assert cloud.reached == 2
+
+
+def test_a_quarantine_and_how_it_is_lifted(device: Device, folder: Path, cloud: Cloud, store: str, capsys):
+    """A trial that fails, a refusal with its own exit code, the status that tells of it, and who ends it."""
+    device.configure(healthy="'old image'", more="[download]\nallow_http = true\n")
+    file = device.folder / "agent.toml"
+    file.write_text(file.read_text().replace("[health]", "[health]\nquarantine_after = 1"))
+    assert device.run("install", str(folder)) == 75
+    assert device.restart() is Slot.B
+    assert device.run("once") == 75
+    assert device.restart() is Slot.A
+    assert device.run("once") == 19
+
+    cloud.offers = [offer_of(folder, store)]
+    capsys.readouterr()
+    assert device.run("once") == 33
+    assert "rejected: slot a runs 1.0.0 (release gateway-os 2.0.0 is in quarantine" in capsys.readouterr().out
+    assert [report.code for report in cloud.reports] == [FailureCode.QUARANTINED]
+    device.run("status")
+    assert "quarantine gateway-os 2.0.0: fell back once, last: health check image failed" in capsys.readouterr().out
+
+    assert device.run("lift") == 0
+    assert capsys.readouterr().out.startswith("lifted     gateway-os 2.0.0: fell back once, last: health check image")
+    assert device.run("lift") == 0
+    assert capsys.readouterr().out == "nothing to lift: no fallbacks\n"
+    assert device.run("install", str(folder)) == 75
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_release_that_has_lost_its_watchdog_falls_back(device: Device, folder: Path, capsys):
+    """Nothing would restart the machine when the next release hangs in its trial."""
+    device.configure(more='[watchdog]\ndevice = "/nowhere/watchdog0"\n')
+    assert device.run("install", str(folder)) == 75
+    device.restart()
+    assert device.run("once") == 75
+    assert device.restart() is Slot.A
+    capsys.readouterr()
+
+    assert device.run("once") == 19
+    words = (
+        "(the trial boot is not guarded: watchdog.device /nowhere/watchdog0 cannot be opened: No such file or directory"
+    )
+    assert words in capsys.readouterr().out
+
+
+def test_a_service_that_cannot_have_its_watchdog_works_all_the_same(device: Device, cloud: Cloud, caplog):
+    """Between updates what runs is good: the next offer may bring the driver."""
+    device.configure(more='[watchdog]\ndevice = "/nowhere/watchdog0"\nwhen = "always"\n')
+    cloud.offers = [None, UnopenedChannel("the test ends here")]
+
+    assert device.run("run") == 2
+    assert "no watchdog guards it: watchdog.device /nowhere/watchdog0 cannot be opened" in caplog.text
+    assert [state.slot for state in cloud.states] == ["a"]

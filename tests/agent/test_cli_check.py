@@ -40,10 +40,76 @@ def test_check_finds_faults(device: Device, capsys: pytest.CaptureFixture[str]):
 
     assert device.run("--output", "json", "check") == 1
     faults = {each["subject"]: each["detail"] for each in json.loads(capsys.readouterr().out) if not each["ok"]}
-    assert faults["slot b"].endswith("board/b.img cannot be opened for reading and writing: No such file or directory")
+    assert "board/b.img cannot be opened: No such file or directory; correct the slots" in faults["slot b"]
     assert "is no folder that this user may write to" in faults["state"]
     assert faults["health check x"] == "there is no program 'no-such-program' that this user may run"
     assert "root is not TUF metadata" in faults["root"]
+
+
+OF_EACH_KIND = """
+[watchdog]
+device = "/dev/null"
+
+[[health.checks]]
+name = "web"
+http = { url = "http://127.0.0.1:1/" }
+
+[[health.checks]]
+name = "cloud"
+cloud = "all"
+
+[[health.checks]]
+name = "unit"
+unit = "gateway.service"
+"""
+
+
+def test_check_of_checks_of_each_kind(device: Device, monkeypatch, capsys: pytest.CaptureFixture[str]):
+    """What a trial boot will ask is told and not asked; a watchdog is looked at and not started."""
+    monkeypatch.setattr("agent.examine.shutil.which", lambda name: f"/usr/bin/{name}")
+    device.configure(more=OF_EACH_KIND)
+
+    assert device.run("check") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "ok    health check web: GET http://127.0.0.1:1/" in lines
+    assert "ok    health check cloud: each cloud answers" in lines
+    assert "ok    health check unit: /usr/bin/systemctl, gateway.service" in lines
+    assert "ok    watchdog: /dev/null" in lines
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ('device = "/nowhere"', "fault watchdog: watchdog.device /nowhere is no device: is its driver loaded?"),
+        ('owner = "systemd"', "ok    watchdog: systemd feeds it, within 1min"),
+    ],
+)
+def test_check_of_a_watchdog(device: Device, monkeypatch, capsys, settings: str, line: str):
+    """One that is not there is found out before the first trial; systemd is asked for its own."""
+    monkeypatch.setattr("agent.examine.runtime_watchdog", lambda _: "systemd feeds it, within 1min")
+    device.configure(more=f"[watchdog]\n{settings}\n")
+    device.run("check")
+
+    assert line in capsys.readouterr().out.splitlines()
+
+
+def test_check_of_authorities_that_cannot_be_read(device: Device, capsys: pytest.CaptureFixture[str]):
+    """The check and its field are named."""
+    device.configure(more='[[health.checks]]\nname = "web"\nhttp = { url = "https://x/", ca_file = "no.pem" }\n')
+
+    assert device.run("check") == 1
+    words = f"fault agent: health check web: http.ca_file {device.folder}/no.pem cannot be used"
+    assert words in capsys.readouterr().out
+
+
+def test_check_finds_a_slot_that_no_image_may_be_written_to(device: Device, capsys: pytest.CaptureFixture[str]):
+    """What an update would be refused for is known before the first offer."""
+    board = device.folder / "board"
+    (board / "b.img").unlink()
+    (board / "b.img").symlink_to("a.img")
+
+    assert device.run("check") == 1
+    assert f"fault slot b: {board}/b.img and {board}/a.img, the slot that runs, are the same" in capsys.readouterr().out
 
 
 def test_check_online(device: Device, cloud: Cloud, capsys: pytest.CaptureFixture[str]):
@@ -119,6 +185,11 @@ def test_one_agent_at_a_time(device: Device, capsys: pytest.CaptureFixture[str])
             "none.json cannot be read: No such file or directory; put the owner",
         ),
         ("[health]", '[download]\nca_file = "none.pem"\n[health]', "none.pem cannot be used"),
+        (
+            "[health]",
+            '[download]\ncertificate_file = "none.pem"\nkey_file = "none.key"\n[health]',
+            "none.key cannot be used: [Errno 2] No such file or directory; both must be PEM",
+        ),
         ('directory = "state"', 'directory = "root.json/x"', "root.json/x cannot be used: Not a directory"),
     ],
 )
@@ -167,8 +238,8 @@ def test_reference_is_complete():
     options = {option for action in parser._actions for option in action.option_strings}
     options |= {o for command in commands.values() for action in command._actions for o in action.option_strings}
 
-    assert set(re.findall(r"^\| `([a-z]+)[^`]*` \|", text, re.MULTILINE)) == set(commands)
+    assert set(re.findall(r"^\| `([a-z-]+)[^`]*` \|", text, re.MULTILINE)) == set(commands)
     assert set(re.findall(r"(?<![\w-])--[a-z]+", text)) == {o for o in options if o.startswith("--")} - {"--help"}
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)] == [
-        *(0, 1, 2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 75, 130)
+        *(0, 1, 2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 32, 33, 75, 130)
     ]

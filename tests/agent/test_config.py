@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agent.checks import Check
 from agent.config import MAX_CONFIG_BYTES, AgentConfig, ConfigError, load
 
 LEAST = """
@@ -126,7 +127,9 @@ command = []
         (LEAST.replace('model = "gateway-3"', ""), "device.model is missing"),
         ("", "device is missing"),
         (LEAST + "[extra]", "extra is no field; there are: device, slots, trust, channel, state, download, health"),
-        (LEAST + "[download]\nspeed = 5", "download.speed is no field; there are: rate_limit, ca_file, proxies"),
+        (LEAST + "[download]\nspeed = 5", "download.speed is no field; there are: rate_limit, spread_seconds,"),
+        (LEAST + "[download]\nspread_seconds = 90000", "download.spread_seconds is 90000: expected `float` <= 86400.0"),
+        (LEAST + "[download]\nkey_file = 'x'", "download: certificate_file is missing; a store that asks for a"),
         (LEAST + "[download]\nrate_limit = 'fast'", "download.rate_limit is 'fast': expected `int`, got `str`"),
         (LEAST + "[download]\nrate_limit = 5", "download.rate_limit is 5: expected `int` >= 1024"),
         (LEAST + "[download]\nmemory = 1000", "download.memory is 1000: expected `int` >= 16777216"),
@@ -142,11 +145,51 @@ command = []
         ),
         (
             LEAST + "[[health.checks]]\nname = 'a'\ncommand = ['x']\ntimout = 1",
-            "health.checks[0].timout is no field; there are: name, command, retries",
+            "health.checks[0].timout is no field; there are: name, command, unit, http, cloud, retries",
         ),
         (
             LEAST + "[[health.checks]]\nname = 'a'\ncommand = ['x']\n" * 2,
             "health: two checks have the name 'a'",
+        ),
+        (
+            LEAST + "[[health.checks]]\nname = 'a'",
+            "health.checks[0]: check 'a' needs exactly one of command, unit, http, cloud; it has none",
+        ),
+        (
+            LEAST + "[[health.checks]]\nname = 'a'\nunit = 'x.service'\ncloud = true",
+            "health.checks[0]: check 'a' needs exactly one of command, unit, http, cloud; it has unit and cloud",
+        ),
+        (LEAST + "[[health.checks]]\nname = 'a'\ncloud = false", "check 'a': cloud = false checks nothing; write true"),
+        (LEAST + "[[health.checks]]\nname = 'a'\ncloud = 'aws'", "health.checks[0].cloud is 'aws': invalid enum value"),
+        (
+            LEAST + "[[health.checks]]\nname = 'a'\nunit = 'sshd'",
+            "health.checks[0].unit is 'sshd': expected `str` match",
+        ),
+        (
+            LEAST + "[[health.checks]]\nname = 'a'\nhttp = { url = 'ftp://x' }",
+            "health.checks[0].http.url is 'ftp://x': expected `str` matching regex",
+        ),
+        (
+            LEAST + "[[health.checks]]\nname = 'a'\nhttp = { url = 'http://[::1/' }",
+            "health.checks[0].http: url 'http://[::1/' is no URL: Invalid IPv6 URL",
+        ),
+        (
+            LEAST + "[[health.checks]]\nname = 'a'\nhttp = { url = 'http://x:port/' }",
+            "health.checks[0].http: url 'http://x:port/' is no URL: Port could not be cast",
+        ),
+        (
+            LEAST + "[[health.checks]]\nname = 'a'\nhttp = { url = 'http://x', state = 200 }",
+            "health.checks[0].http.state is no field; there are: url, status, contains, ca_file",
+        ),
+        (LEAST + "[health]\nquarantine_after = 0", "health.quarantine_after is 0: expected `int` >= 1"),
+        (
+            LEAST + "[watchdog]\ndevice = '/dev/watchdog0'\nowner = 'systemd'",
+            'watchdog: device /dev/watchdog0 is systemd\'s with owner = "systemd": leave one of the two out',
+        ),
+        (LEAST + "[watchdog]\ntimeout_seconds = 5", "watchdog.timeout_seconds is 5: expected `int` >= 10"),
+        (
+            LEAST + "[watchdog]\nidle_timeout_seconds = 60",
+            "watchdog.idle_timeout_seconds is 60: expected `int` >= 1200",
         ),
         (
             LEAST + "[health]\nsettle_seconds = 900",
@@ -213,7 +256,7 @@ def test_large_file(file: Path):
 def fields(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, object]]:
     """Every field of the configuration with its dotted name and default."""
     for field in msgspec.structs.fields(kind):
-        name = f"{prefix}{field.name}"
+        name = f"{prefix}{field.encode_name}"
         nested = [part for part in (field.type, *getattr(field.type, "__args__", ())) if isinstance(part, type)]
         inner = next((part for part in nested if issubclass(part, msgspec.Struct)), None)
         if inner is not None:
@@ -224,9 +267,9 @@ def fields(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, 
 
 def test_reference_is_complete():
     """The reference names exactly the fields that there are."""
-    documented = set(re.findall(r"^\| `([a-z_.]+)` \|", REFERENCE.read_text(), re.MULTILINE))
+    documented = set(re.findall(r"^\| `([a-z_.-]+)` \|", REFERENCE.read_text(), re.MULTILINE))
     real = {name for name, _ in fields(AgentConfig) if name not in {"channel.tables", "health.checks"}}
-    real |= {f"health.checks.{name}" for name in ("name", "command", "retries", "interval_seconds", "timeout_seconds")}
+    real |= {name for name, _ in fields(Check, "health.checks.")}
 
     assert documented == real
 

@@ -220,3 +220,20 @@ def test_going_back_goes_on_counting():
     state = device.engine.describe()
 
     assert (state.release, state.slot, state.boots) == ("1.0.0", "a", 2)
+
+
+def test_a_kernel_that_panics_on_trial_is_told_from_one_that_hangs():
+    """The status says what caused the boot, and each slot what ended its own."""
+    device = SimulatedDevice.built()
+    device.offer(package(2))
+    device.work()
+    device.kernel.settle()
+    device.power_up()
+    device.crashes = ("panic-1",)
+    device.kernel.settle()
+    device.power_up()
+    device.work()
+    status = device.engine.status()
+
+    assert str(status.reset) == "panic"
+    assert [(each.slot, each.boots.panics) for each in status.slots] == [(Slot.A, 0), (Slot.B, 1)]

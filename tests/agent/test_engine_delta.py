@@ -96,7 +96,13 @@ def hidden(device: SimulatedDevice) -> None:
     ("spoil", "words"),
     [
         (modify, "slot b was modified in the field: it does not give back the image that was installed"),
-        (unreadable, "/board/b.img cannot be read at byte 0: I/O error"),
+        (
+            unreadable,
+            (
+                "/board/b.img cannot be read at byte 0: I/O error; its medium may be failing: see the kernel's log, and "
+                "replace it"
+            ),
+        ),
         (hidden, "/board/b.img cannot be opened: Permission denied"),
     ],
 )

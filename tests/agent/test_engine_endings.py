@@ -257,7 +257,9 @@ def test_a_good_release_is_installed_and_only_then_reported():
     assert (device.boots.default(), device.boots.trial(), device.reboots) == (Slot.B, None, 1)
     assert device.health.asked == [("network",)]
     assert device.cloud.reports == [("job-1", report)]
-    assert list(dict.fromkeys(each.phase for each in device.cloud.seen)) == list(Phase)
+    assert list(dict.fromkeys(each.phase for each in device.cloud.seen)) == [
+        phase for phase in Phase if phase is not Phase.WAITING
+    ]
     assert len(device.cloud.seen) <= 15
 
 

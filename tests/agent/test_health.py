@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.checks import Check
 from agent.command import run
-from agent.health import Check, CommandHealth, HealthSettings
+from agent.health import CheckedHealth, HealthSettings
 from agent.pace import Timing
+from agent.probes import Probes
 
 
 class Clock:
@@ -41,7 +43,23 @@ def sh(name: str, script: str, **changes: object) -> Check:
 
 
 def health(clock: Clock, *checks: Check, context: Callable[[], dict[str, str]] = dict, **changes: float):
-    return CommandHealth(HealthSettings(**{"settle_seconds": 60.0, **changes}, checks=checks), clock.timing(), context)
+    settings = HealthSettings(**{"settle_seconds": 60.0, **changes}, checks=checks)
+    return checked(settings, clock.timing(), context)
+
+
+def checked(settings: HealthSettings, timing: Timing, context: Callable[[], dict[str, str]] = dict) -> CheckedHealth:
+    """By commands; nothing else is asked."""
+    return CheckedHealth(settings, timing, Probes(timing, Nobody(), Nobody().reach), context)
+
+
+class Nobody:
+    """Neither a server nor a cloud."""
+
+    def get(self, check, seconds):
+        raise AssertionError(f"{check} was asked for {seconds}")
+
+    def reach(self, timeout, *, every=False):
+        raise AssertionError(f"clouds were asked for {timeout} and {every}")
 
 
 def test_all_pass_twice(clock: Clock, tmp_path: Path):
@@ -147,7 +165,7 @@ def test_hanging_check_is_ended(tmp_path: Path):
     )
     settings = HealthSettings(settle_seconds=0.0, checks=(hang,))
 
-    assert CommandHealth(settings, Timing()).prove([]) == "health check app took longer than 0.3 s: waiting"
+    assert checked(settings, Timing()).prove([]) == "health check app took longer than 0.3 s: waiting"
     assert is_gone(int(pid.read_text()))
 
 

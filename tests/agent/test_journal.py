@@ -114,7 +114,7 @@ def test_what_an_older_agent_needs_is_read_of_any_version():
 
     legacy = caught.value.legacy
     assert (legacy.floor, legacy.roots, legacy.fallbacks, legacy.expected) == (7, (b"root",), 2, Slot.B)
-    assert (legacy.update, legacy.b) == (Unfinished("job-1", "ef"), Holding(version="2.0.0"))
+    assert (legacy.update, legacy.b) == (Unfinished("job-1", "ef", [1]), Holding(version="2.0.0"))
     assert legacy.record().seen == datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

@@ -26,6 +26,8 @@ def reachable(start: State, forbidden: frozenset[State] = frozenset()) -> set[St
         (State.JUDGING, Event.REFUSED, State.REPORTING),
         (State.JUDGING, Event.HELD, State.REPORTING),
         (State.JUDGING, Event.KEPT, State.CHECKING),
+        (State.JUDGING, Event.POSTPONED, State.IDLE),
+        (State.CHECKING, Event.POSTPONED, State.IDLE),
         (State.CHECKING, Event.SPOILED, State.JUDGING),
         (State.CHECKING, Event.UNUSABLE, State.JUDGING),
         (State.WRITING, Event.UNUSABLE, State.JUDGING),
@@ -68,3 +70,8 @@ def test_only_proof_commits():
 def test_a_restart_before_the_switch_waits_for_the_offer():
     """Whatever was interrupted before the boot loader knew of it begins again; nothing after that does."""
     assert {state for state in State if RESUME[state] is State.IDLE} == BEFORE_SWITCH
+
+
+def test_nothing_waits_for_permission_beyond_the_switch():
+    """A trial boot is proved or left; boots are counted in it."""
+    assert {state for state, event in TRANSITIONS if event is Event.POSTPONED} <= BEFORE_SWITCH

@@ -12,8 +12,9 @@ from agent.heartbeat import Heartbeat
 from agent.journal import JournalError
 from agent.notify import Notifier
 from agent.pace import StopRequested, Timing
-from agent.ports import Concluded, Idle, Rebooting, Step, Suspended
-from agent.service import Service
+from agent.permission import Moment
+from agent.ports import Concluded, Idle, Postponed, Rebooting, Step, Suspended
+from agent.service import ALONE, Service, Surroundings
 from agent.uplink import UnopenedChannel, Uplink
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
@@ -46,13 +47,27 @@ class Script:
     said: Said = field(default_factory=Said)
     states: list[DeviceState] = field(default_factory=list)
     boots: int = 1
+    surroundings: Surroundings = ALONE
+    excuses: list[Exception | None] = field(default_factory=lambda: [None])
 
     def __post_init__(self) -> None:
         self.heartbeat = Heartbeat(self.said)
         self.timing = Timing(sleep=self.naps.append, random=lambda: 1.0)
 
     def service(self, *, supervised: bool = False) -> Service:
-        return Service(self, self, self.heartbeat, self.said, self.timing, supervised=supervised)
+        return Service(
+            self,
+            self,
+            self.heartbeat,
+            self.said,
+            self.timing,
+            supervised=supervised,
+            surroundings=self.surroundings,
+        )
+
+    def excuse_restart(self, most: int) -> None:
+        self.log.append(f"excuse {most}")
+        self._next(self.excuses)
 
     def resume(self, channel: Channel) -> Step:
         assert channel is self
@@ -339,3 +354,72 @@ def test_line_drops_signs_of_life_without_a_channel():
     with pytest.raises(ChannelError, match="the SDK is missing") as trouble:
         uplink.conclude("job-1", INSTALLED.report)
     assert trouble.value.retryable
+
+
+WAITING = Postponed(Moment.INSTALL, "window: opens Sunday", 90.0)
+
+
+def test_a_postponed_update_is_asked_about_again():
+    """After as long as whoever postponed it said, second by second, so that the watchdog hears of it."""
+    script = Script([Idle(), WAITING, INSTALLED, Idle()], ["job-1", "job-1"])
+    script.service().run()
+
+    assert script.naps == [1.0] * 90
+    assert script.log == [
+        *("resume", "next_offer", "install job-1"),
+        *("next_offer", "install job-1", "resume", "next_offer"),
+    ]
+    assert "STATUS=waiting: window: opens Sunday" in script.said.words
+
+
+def test_somebody_who_says_something_ends_the_wait():
+    """Within a second, not after a quarter of an hour."""
+    stirs = [False, False, True]
+    script = Script([Idle(), WAITING, INSTALLED, Idle()], ["job-1", "job-1"])
+    script.surroundings = Surroundings(stirred=lambda: stirs.pop(0))
+    script.service().run()
+
+    assert script.naps == [1.0] * 3
+
+
+def test_local_programs_are_told_after_each_step():
+    """And before each wait."""
+    told: list[int] = []
+    script = Script([Idle(), REFUSED, Idle()], ["job-1"])
+    script.surroundings = Surroundings(told=lambda: told.append(len(script.log)))
+    script.service().run()
+
+    assert told == [1, 3, 4]
+
+
+@pytest.mark.parametrize(("going_down", "most", "excuses"), [(True, 3, ["excuse 3"]), (False, 3, []), (True, 0, [])])
+def test_a_stop_excuses_the_restart_of_the_machine(going_down, most, excuses):
+    """Not that of the agent alone, nor where the owner wants none excused."""
+    script = Script([Idle()])
+    script.surroundings = Surroundings(going_down=lambda: going_down, excused=most)
+
+    assert script.service().run() is None
+    assert script.log[2:] == excuses
+
+
+def test_a_restart_that_cannot_be_excused(caplog):
+    """The agent stops all the same; the boot counts."""
+    script = Script([Idle()], excuses=[JournalError("the disk is full")])
+    script.surroundings = Surroundings(going_down=lambda: True, excused=3)
+
+    assert script.service().run() is None
+    assert "the restart counts as a failed boot: the disk is full" in caplog.text
+
+
+def test_the_excuse_is_not_stopped_itself():
+    """What a boot loader's environment takes to write beats, too, and the agent is being stopped."""
+    script = Script([Idle()])
+    script.surroundings = Surroundings(going_down=lambda: script.heartbeat.beat() is None, excused=3)
+
+    def ask(timeout: float) -> None:  # noqa: ARG001 - the port's signature
+        script.heartbeat.stop()
+
+    script.next_offer = ask  # type: ignore[method-assign, assignment]
+
+    assert script.service().run() is None
+    assert script.log[-1] == "excuse 3"

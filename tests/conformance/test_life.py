@@ -72,6 +72,19 @@ def test_a_device_that_took_the_offer_is_running(cloud, line, order, devices):
     assert cloud.fleet.tally(order.key) == Tally(waiting=2, running=1)
 
 
+def test_a_device_that_waits_for_permission_is_running(cloud, line, order, devices):
+    """However long it waits, and whatever for: it has not failed."""
+    cloud.fleet.start(order)
+    channel = line(devices[0])
+    offer = channel.next_offer(WAIT)
+
+    for what in ("download: consent: nobody has said yes", "install: window: opens Sunday"):
+        channel.progress(offer.id, Progress(Phase.WAITING, 0, what))
+
+    assert cloud.fleet.tally(order.key) == Tally(waiting=2, running=1)
+    assert channel.next_offer(WAIT).id == offer.id
+
+
 @pytest.mark.parametrize("end", ENDS, ids=[end[0].outcome for end in ENDS])
 def test_every_end_is_counted_and_told(cloud, line, order, devices, end):
     """The control plane reads back what the device said, word for word."""

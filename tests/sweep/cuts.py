@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -66,7 +66,7 @@ def run(scenario: Scenario, cut: Cut) -> Finding:
     moments: list[str] = []
     try:
         _play(device, scenario, cut, violations, moments)
-        violations += _violations_at_end(device, scenario, offer)
+        violations += violations_at_end(device, scenario, offer)
     except AssertionError as error:
         violations.append(str(error))
     return Finding(scenario, cut, " / ".join(moments), tuple(violations))
@@ -75,7 +75,7 @@ def run(scenario: Scenario, cut: Cut) -> Finding:
 def _play(device: SimulatedDevice, scenario: Scenario, cut: Cut, violations: list[str], moments: list[str]) -> None:
     random = Random(f"{scenario.name} {cut}")
     again = cut.again
-    work = device.run
+    work: Callable[[], object] = device.run
     while True:
         try:
             work()
@@ -89,7 +89,8 @@ def _play(device: SimulatedDevice, scenario: Scenario, cut: Cut, violations: lis
             return
 
 
-def _violations_at_end(device: SimulatedDevice, scenario: Scenario, offer: Offer | None) -> Iterator[str]:
+def violations_at_end(device: SimulatedDevice, scenario: Scenario, offer: Offer | None) -> Iterator[str]:
+    """Where the end is not as the scenario wants it, or the same offer, handed over once more, is not done with."""
     if not device.cloud.reports:
         yield "the offer was never concluded"
         return

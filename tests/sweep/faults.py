@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -14,7 +15,7 @@ from typing import TypeVar
 from agent.ports import Concluded, Idle, Rebooting, Suspended
 from bridge.release.errors import OtabridgeError
 from bridge.release.report import Outcome, Report
-from tests.agent.device import SimulatedDevice
+from tests.agent.device import JOURNAL, SimulatedDevice
 from tests.agent.power import Inode, Loss, SimulatedKernel
 from tests.sweep.scenarios import KNOWN, Scenario, holds
 
@@ -23,17 +24,77 @@ PATIENCE = 3
 Answer = TypeVar("Answer")
 
 
+class Kind(StrEnum):
+    """What a call does to the medium."""
+
+    READ = auto()
+    OPEN = auto()
+    """For writing what is there already."""
+    CHANGE = auto()
+    """Creates, renames or syncs."""
+    WRITE = auto()
+
+
 class Harm(StrEnum):
     """What is wrong with the call."""
 
     ONCE = auto()
-    """It does nothing and fails, with EIO. A sync gives up what it should have made durable, as Linux does."""
+    """It does nothing and fails, with EIO. A sync gives up what it should have made durable, as Linux does; the next
+    one says that all is well."""
     UNTOLD = auto()
     """It does its work, and fails with EIO all the same."""
+    SHORT = auto()
+    """It writes the first half, and says so."""
+    OVERFLOWING = auto()
+    """So it does, and from there on nothing more can be written: ENOSPC."""
     FULL = auto()
     """From here on nothing can be written: ENOSPC."""
+    JOURNAL_FULL = auto()
+    """From here on nothing can be written where the journal lies; slots and boot environment can."""
+    READ_ONLY = auto()
+    """From here on nothing can be opened for writing or written: EROFS, as after a file system found an error."""
     DYING = auto()
     """From here on every call fails with EIO."""
+
+
+LASTING = frozenset({Harm.OVERFLOWING, Harm.FULL, Harm.JOURNAL_FULL, Harm.READ_ONLY, Harm.DYING})
+ERRORS = {Harm.OVERFLOWING: errno.ENOSPC, Harm.FULL: errno.ENOSPC, Harm.JOURNAL_FULL: errno.ENOSPC}
+ERRORS |= {Harm.READ_ONLY: errno.EROFS}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the operating system."""
+
+    what: str
+    kind: Kind
+    path: Path
+
+    @property
+    def is_of_journal(self) -> bool:
+        """Whether the journal, a draft of it or its folder is meant."""
+        return JOURNAL.parent in (self.path, self.path.parent)
+
+    def suffers(self, harm: Harm) -> bool:
+        """Whether the call fails where the medium has `harm`. A full one lets what is there be opened."""
+        match harm:
+            case Harm.OVERFLOWING | Harm.FULL:
+                return self.kind in (Kind.CHANGE, Kind.WRITE)
+            case Harm.JOURNAL_FULL:
+                return self.kind in (Kind.CHANGE, Kind.WRITE) and self.is_of_journal
+            case Harm.READ_ONLY:
+                return self.kind is not Kind.READ
+            case _:
+                return True
+
+    def harms(self, before: Call | None) -> Iterator[Harm]:
+        """Those that show at this very call, after `before`, and not as well at the next one."""
+        for harm in Harm:
+            halved = harm in (Harm.SHORT, Harm.OVERFLOWING) and self.kind is not Kind.WRITE
+            done = harm is Harm.UNTOLD and self.kind in (Kind.READ, Kind.OPEN)
+            dead = harm is Harm.DYING and self.kind is Kind.READ and before is not None and before.kind is Kind.READ
+            if self.suffers(harm) and not (halved or done or dead):
+                yield harm
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,39 +106,45 @@ class Fault:
 
 
 class FaultyKernel(SimulatedKernel):
-    """A kernel whose calls fail as `fault` says, until it is `mended`."""
+    """A kernel whose calls fail as `fault` says, until it is `mended`; `asked` has those made until then."""
 
     def __init__(self, before: SimulatedKernel, fault: Fault) -> None:
         super().__init__()
         self.__dict__.update(before.__dict__)
         self.fault = fault
         self.mended = False
-        self.asked = 0
+        self.asked: list[Call] = []
         self.harmed = ""
 
     def open(self, path: Path, flags: int) -> int:
         """See Kernel."""
-        return self._do(
-            f"open {path.name}", lambda: super(FaultyKernel, self).open(path, flags), writes=bool(flags & os.O_CREAT)
-        )
+        to_write = Kind.OPEN if flags & (os.O_WRONLY | os.O_RDWR) else Kind.READ
+        call = Call(f"open {path.name}", Kind.CHANGE if flags & os.O_CREAT else to_write, path)
+        return self._do(call, lambda: super(FaultyKernel, self).open(path, flags))
 
     def write(self, descriptor: int, data: memoryview, offset: int) -> int:
         """See Kernel."""
-        return self._do("write", lambda: super(FaultyKernel, self).write(descriptor, data, offset), writes=True)
+        call = Call("write", Kind.WRITE, self._path(descriptor))
+        halved = len(self.asked) + 1 == self.fault.at and self.fault.harm in (Harm.SHORT, Harm.OVERFLOWING)
+        taken = data[: max(1, len(data) // 2)] if halved and not self.mended else data
+        return self._do(call, lambda: super(FaultyKernel, self).write(descriptor, taken, offset))
 
     def read(self, descriptor: int, length: int, offset: int) -> bytes:
         """See Kernel."""
-        return self._do("read", lambda: super(FaultyKernel, self).read(descriptor, length, offset), writes=False)
+        call = Call("read", Kind.READ, self._path(descriptor))
+        return self._do(call, lambda: super(FaultyKernel, self).read(descriptor, length, offset))
 
     def length(self, descriptor: int) -> int:
         """See Kernel."""
-        return self._do("length", lambda: super(FaultyKernel, self).length(descriptor), writes=False)
+        call = Call("length", Kind.READ, self._path(descriptor))
+        return self._do(call, lambda: super(FaultyKernel, self).length(descriptor))
 
     def sync(self, descriptor: int) -> None:
         """See Kernel. After a failed one the data is lost, and the next one says that all is well: fsyncgate."""
         opened = self._open[descriptor]
         try:
-            self._do("sync", lambda: super(FaultyKernel, self).sync(descriptor), writes=True)
+            call = Call("sync", Kind.CHANGE, self._path(descriptor))
+            self._do(call, lambda: super(FaultyKernel, self).sync(descriptor))
         except OSError:
             if isinstance(opened, Inode) and self.fault.harm is not Harm.UNTOLD:
                 self.give_up(opened)
@@ -85,22 +152,31 @@ class FaultyKernel(SimulatedKernel):
 
     def rename(self, old: Path, new: Path) -> None:
         """See Kernel."""
-        self._do(f"rename {new.name}", lambda: super(FaultyKernel, self).rename(old, new), writes=True)
+        call = Call(f"rename {new.name}", Kind.CHANGE, new)
+        self._do(call, lambda: super(FaultyKernel, self).rename(old, new))
 
-    def _do(self, what: str, work: Callable[[], Answer], *, writes: bool) -> Answer:
-        self.asked += not self.mended
-        if self.mended or not self._is_harmed(writes=writes):
+    def _path(self, descriptor: int) -> Path:
+        opened = self._open[descriptor]
+        return opened if isinstance(opened, Path) else Path(self.opened(descriptor) or "?")
+
+    def _do(self, call: Call, work: Callable[[], Answer]) -> Answer:
+        if self.mended:
             return work()
-        self.harmed = self.harmed or what
+        self.asked.append(call)
+        if not self._is_harmed(call):
+            return work()
+        self.harmed = self.harmed or call.what
+        if self.fault.harm in (Harm.SHORT, Harm.OVERFLOWING) and len(self.asked) == self.fault.at:
+            return work()
         if self.fault.harm is Harm.UNTOLD:
             work()
-        number = errno.ENOSPC if self.fault.harm is Harm.FULL else errno.EIO
+        number = ERRORS.get(self.fault.harm, errno.EIO)
         raise OSError(number, os.strerror(number))
 
-    def _is_harmed(self, *, writes: bool) -> bool:
-        if self.fault.harm in (Harm.ONCE, Harm.UNTOLD):
-            return self.asked == self.fault.at
-        return self.asked >= self.fault.at and (writes or self.fault.harm is Harm.DYING)
+    def _is_harmed(self, call: Call) -> bool:
+        if self.fault.harm in LASTING:
+            return len(self.asked) >= self.fault.at and call.suffers(self.fault.harm)
+        return len(self.asked) == self.fault.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +190,13 @@ class Finding:
 
 
 def every_fault(scenario: Scenario) -> Iterator[Fault]:
-    """One of each harm at each call of an undisturbed run."""
+    """One of each harm at each call of an undisturbed run where it shows first."""
     device = scenario.device()
     kernel = disturb(device, Fault(0, Harm.ONCE))
     _play(device, kernel)
-    for at in range(1, kernel.asked + 1):
-        for harm in Harm:
-            yield Fault(at, harm)
+    for at, (before, call) in enumerate(pairwise([None, *kernel.asked]), start=1):
+        if call is not None:
+            yield from (Fault(at, harm) for harm in call.harms(before))
 
 
 def disturb(device: SimulatedDevice, fault: Fault) -> FaultyKernel:
@@ -129,7 +205,7 @@ def disturb(device: SimulatedDevice, fault: Fault) -> FaultyKernel:
     kernel.mended = True
     device.kernel = kernel
     device.start_agent()
-    kernel.mended, kernel.asked = False, 0
+    kernel.mended, kernel.asked = False, []
     return kernel
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 
 from agent.bootloaders.file import boot, image_path, read_environment
 from agent.disk import SystemDisk
@@ -14,6 +14,8 @@ from bridge.release.errors import DownloadError
 from bridge.release.report import Outcome, Report
 from tests.agent.device import FOLDER, IMAGE_BYTES, SimulatedDevice, damaged, delta_package, flipped, image, package
 from tests.agent.power import SimulatedKernel
+from tests.releases import ReleaseKit
+from tests.sweep.boards import Board, FileBoard, GrubBoard, GrubDevice, SystemdBootBoard, SystemdBootDevice
 
 REVISED = delta_package(3, 2)
 MODIFIED = 70_000
@@ -31,9 +33,10 @@ class Scenario:
     """`prepare` builds the device up to the moment of the offer; every run must end with `outcome` in slot `slot`."""
 
     name: str
-    prepare: Callable[[], SimulatedDevice]
+    prepare: Callable[[], SimulatedDevice] = field(compare=False)
     outcome: Outcome
     slot: Slot
+    board: Board = field(default_factory=FileBoard, compare=False)
 
     def device(self) -> SimulatedDevice:
         """A device at the moment of the offer: a copy of one, for to prepare it takes as long as the update."""
@@ -88,9 +91,9 @@ def first_update() -> SimulatedDevice:
     return device
 
 
-def second_update() -> SimulatedDevice:
+def second_update(kind: type[SimulatedDevice] = SimulatedDevice) -> SimulatedDevice:
     """The slot that is overwritten held a committed release, and was bootable."""
-    device = SimulatedDevice.built()
+    device = kind.built()
     device.run(device.offer(package(2), "earlier job"))
     device.cloud.reports.clear()
     device.offer(package(3))
@@ -118,17 +121,28 @@ def modified_source() -> SimulatedDevice:
     return device
 
 
-def unhealthy() -> SimulatedDevice:
+def unhealthy(kind: type[SimulatedDevice] = SimulatedDevice) -> SimulatedDevice:
     """The release boots and its health checks fail."""
-    device = second_update()
+    device = second_update(kind)
     device.health.verdicts = ["no route to the cloud"]
     return device
 
 
-def dead() -> SimulatedDevice:
+def dead(kind: type[SimulatedDevice] = SimulatedDevice) -> SimulatedDevice:
     """The release never gets as far as the agent; the watchdog resets until the boot loader gives up."""
-    device = second_update()
+    device = second_update(kind)
     device.dead = {Slot.A}
+    return device
+
+
+def rotated_root() -> SimulatedDevice:
+    """The owner has other keys since, and wants nobody below release 2 any more."""
+    owner = ReleaseKit(root_keys=(1, 1), release_keys=(1, 1))
+    device = SimulatedDevice.built(pinned=owner.pinned)
+    device.run(device.offer(owner.package(image(2), version="2.0.0", sequence=2), "earlier job"))
+    device.cloud.reports.clear()
+    owner.rotate()
+    device.offer(owner.package(image(3), version="3.0.0", sequence=3, floor=3), roots=owner.later_roots)
     return device
 
 
@@ -149,3 +163,15 @@ SCENARIOS = (
     Scenario("delta of no use", delta_of_no_use, Outcome.INSTALLED, Slot.A),
     Scenario("modified source", modified_source, Outcome.INSTALLED, Slot.A),
 )
+GRUB, SYSTEMD_BOOT = GrubBoard(), SystemdBootBoard()
+EXPLORED = (
+    *SCENARIOS,
+    Scenario("rotated root", rotated_root, Outcome.INSTALLED, Slot.A),
+    Scenario("GRUB", partial(second_update, GrubDevice), Outcome.INSTALLED, Slot.A, GRUB),
+    Scenario("GRUB, unhealthy", partial(unhealthy, GrubDevice), Outcome.FELL_BACK, Slot.B, GRUB),
+    Scenario("GRUB, dead", partial(dead, GrubDevice), Outcome.FELL_BACK, Slot.B, GRUB),
+    Scenario("systemd-boot", partial(second_update, SystemdBootDevice), Outcome.INSTALLED, Slot.A, SYSTEMD_BOOT),
+    Scenario("systemd-boot, unhealthy", partial(unhealthy, SystemdBootDevice), Outcome.FELL_BACK, Slot.B, SYSTEMD_BOOT),
+    Scenario("systemd-boot, dead", partial(dead, SystemdBootDevice), Outcome.FELL_BACK, Slot.B, SYSTEMD_BOOT),
+)
+"""Those of which every state of a power cut is judged."""

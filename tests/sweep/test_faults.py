@@ -1,6 +1,6 @@
 """No failing call of the operating system leaves a device without a verified bootable slot, or with a false report.
 
-A sample of the calls, with every kind of harm at each; `make sweep` lets every one fail.
+A sample of the calls and kinds of harm; `make sweep` lets every call fail in every way.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ from tests.sweep.scenarios import SCENARIOS, prepare_anew
 
 FIRST = SCENARIOS[0]
 SAMPLE = 11
-"""One call in so many, other ones in each scenario."""
+"""One fault in so many, other ones in each scenario."""
 
 
 @pytest.mark.parametrize(("number", "scenario"), [*enumerate(SCENARIOS)], ids=[scenario.name for scenario in SCENARIOS])
 def test_any_failing_call_leaves_a_bootable_slot_and_one_truth(number, scenario):
-    """EIO or ENOSPC, once or from then on, before the call or after it: the update comes to an end that is true.
+    """EIO, ENOSPC or EROFS, once or from then on, before the call or after it, or a write that is done by half: the
+    update comes to an end that is true.
 
-    Of the list of faults, which is whole, those at one call in eleven.
+    Of the list of faults, which is whole, one in eleven.
     """
     faults = list(every_fault(scenario))
 
-    findings = [run(scenario, fault) for fault in faults if fault.at % SAMPLE == number % SAMPLE]
+    findings = [run(scenario, fault) for fault in faults[number % SAMPLE :: SAMPLE]]
 
-    assert len(faults) > 400
-    assert len(findings) >= len(faults) // SAMPLE - len(Harm)
-    assert all(finding.harmed for finding in findings if finding.fault.harm is not Harm.FULL)
+    assert len(faults) > 300
+    assert {fault.harm for fault in faults} == set(Harm)
+    assert all(finding.harmed for finding in findings)
     assert [finding for finding in findings if finding.violations] == []
 
 

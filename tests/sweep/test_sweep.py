@@ -28,7 +28,7 @@ SAMPLE = 7
 def test_any_cut_leaves_a_bootable_slot_and_one_truth(number, scenario):
     """Wherever the power goes, and goes again in the recovery, firmware and agent bring the update to its end.
 
-    Of the list of cuts, which is whole, those at one place in seven; of those in pairs, at one in twenty-one.
+    Of the list of cuts, which is whole, those at one place in seven; of those in pairs, at one in forty-two.
     """
     singles = list(every_cut(scenario))
     sampled = [cut for cut in singles if cut.at % SAMPLE == number % SAMPLE]
@@ -92,16 +92,20 @@ def test_a_planted_bug_is_caught(plant, planted):
     assert caught
 
 
-def test_the_program_counts_and_fails(monkeypatch, capsys):
-    """`python -m tests.sweep` ends with the count, and with exit code 1 when anything was violated."""
+def test_a_cut_that_is_not_survived_fails_the_program(monkeypatch, capsys):
+    """`python -m tests.sweep` tells where it was, counts it, and ends with exit code 1."""
     scenario = SCENARIOS[0]
     cut = next(every_cut(scenario))
     found = [Finding(scenario, cut, "rename journal", violations) for violations in ((), ("slot b holds nothing",))]
     monkeypatch.setattr(program, "SCENARIOS", (scenario,))
+    monkeypatch.setattr(program, "EXPLORED", ())
+    monkeypatch.setattr(program, "MUTANTS", ())
     monkeypatch.setattr(program.faults, "every_fault", lambda _: iter(()))
     monkeypatch.setattr(program, "sweep", lambda *_: iter(found))
 
     code = program.main()
 
+    lines = capsys.readouterr().out.splitlines()
     assert code == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "cut points: 2, violations: 1"
+    assert f"  {cut} during rename journal: slot b holds nothing" in lines
+    assert lines[-1] == "cut points: 0, violations: 1"

@@ -21,6 +21,7 @@ from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.formats.update_manifest import UpdateFile
 from agent.answer import place
 from agent.connections import Connections
+from agent.link import is_link_local
 from bridge.release.errors import AlteredRelease, ChannelError, DownloadError, FailureCode
 
 MAX_URL = 8192
@@ -132,6 +133,8 @@ class Files:
         if _scheme(url) not in self._schemes:
             allowed = " or ".join(self._schemes)
             raise FileRefused(f"{place(url)}: a file must come over {allowed} (`allow_http` permits http)")
+        if is_link_local(url):
+            raise FileRefused(f"{place(url)}: no store is at a link-local address, where machines answer whoever asks")
 
     def _same_scheme(self, url: str, location: str) -> str:
         target = _joined(url, location)

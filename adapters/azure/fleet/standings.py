@@ -127,6 +127,6 @@ def bad_report(stage: str, row: Row) -> DeviceReport | None:
 def late_report(row: Row, timeout_minutes: int) -> DeviceReport:
     """How a device of `queries.late_devices` stands."""
     _, said = parse_reported({COMPONENT: row.get("otabridge")})
-    where = f" while {said.phase} ({said.percent} %)" if isinstance(said, Progress) else ""
+    where = f" while {said.words}" if isinstance(said, Progress) else ""
     detail = f"not ended {timeout_minutes} minutes after it began{where}"
     return DeviceReport(str(row.get("deviceId")), None, None, detail)

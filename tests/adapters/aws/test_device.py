@@ -125,6 +125,21 @@ def test_signs_of_life_are_sparse(simulator, fleet, channel, order):
     assert details(simulator) == {"phase": "downloading", "percent": "90"}
 
 
+def test_what_a_device_waits_for_is_told_once_each(simulator, fleet, channel, order):
+    """Two who are in the way one after the other are two messages."""
+    fleet.start(order)
+    offer = channel.next_offer(WAIT)
+    before = simulator.executions(offer.id)[0].version
+
+    for what in ("install: consent: nobody", "install: consent: nobody", "install: window: opens Sunday"):
+        channel.progress(offer.id, Progress(Phase.WAITING, 0, what))
+
+    assert simulator.executions(offer.id)[0].version == before + 2
+    assert details(simulator) == {"phase": "waiting", "percent": "0", "detail": "install: window: opens Sunday"}
+    channel.progress(offer.id, Progress(Phase.SWITCHING))
+    assert details(simulator) == {"phase": "switching", "percent": "0"}
+
+
 def test_an_execution_that_somebody_else_moved_is_adopted(simulator, fleet, channel, order):
     """Another program raised the version: the report goes through all the same, on the version that it finds."""
     fleet.start(order)
@@ -364,3 +379,31 @@ def test_channels_are_opened_by_the_name_of_the_cloud(settings):
     assert isinstance(open_by_name("aws", settings), AwsChannel)
     with pytest.raises(ChannelError, match="no cloud is named 'gcp'; there is aws"):
         open_by_name("gcp", {})
+
+
+def test_reaching_the_cloud_begins_nothing(simulator, fleet, channel, order):
+    """A trial boot asks whether it is heard: the job that waits stays as it is, and so does an empty queue."""
+    channel.reach(WAIT)
+    fleet.start(order)
+    channel.reach(WAIT)
+
+    assert [each.status for each in simulator.executions(stage_name(order.key))] == ["QUEUED"]
+
+
+@pytest.mark.parametrize("effect", [Effect.LOSE_REPLY, Effect.THROTTLE])
+def test_an_answer_that_does_not_come_is_none(simulator, channel, effect):
+    """The check tries again."""
+    channel.reach(WAIT)
+    simulator.faults.plan("DescribeJobExecution", effect)
+
+    with pytest.raises(ChannelError):
+        channel.reach(WAIT)
+    channel.reach(WAIT)
+
+
+def test_a_cloud_that_is_not_there_is_not_reached(settings):
+    """The reason of the last failure to connect is told."""
+    lost = AwsChannel(AwsSettings(**{**settings, "port": 1}))
+    with pytest.raises(ChannelError, match="no connection to AWS IoT"):
+        lost.reach(0.5)
+    lost.close()

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.simulation.faults import Effect
 from agent.channel import OfferWithdrawn
-from bridge.release.errors import FailureCode
+from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 
 WAIT = 30.0
@@ -138,6 +138,25 @@ def test_signs_of_life_are_sparse(channel, deployer, package, history):
     assert deployer.reported["otabridge"]["standing"] == f"{STAGE}/running"
 
 
+def test_what_a_device_waits_for_is_told_once_each(channel, deployer, package, history):
+    """Two who are in the way one after the other are two patches; the words go with the wait."""
+    deployer.deploy(package, stage=STAGE)
+    offer = channel.next_offer(WAIT)
+    before = history.count
+
+    for what in ("install: consent: nobody", "install: consent: nobody", "install: window: opens Sunday"):
+        channel.progress(offer.id, Progress(Phase.WAITING, 0, what))
+
+    assert history.count == before + 2
+    assert deployer.reported["otabridge"]["said"] == {
+        "phase": "waiting",
+        "percent": "0",
+        "detail": "install: window: opens Sunday",
+    }
+    channel.progress(offer.id, Progress(Phase.SWITCHING))
+    assert deployer.reported["otabridge"]["said"] == {"phase": "switching", "percent": "0"}
+
+
 def test_a_restart_gets_the_same_offer_and_reports_nothing(channel, opened, deployer, package, history):
     """The hub's copy says that it has begun; the agent's journal does the rest."""
     deployer.deploy(package)
@@ -261,3 +280,23 @@ def test_an_attempt_stays_in_the_stage_it_began_in(channel, opened, deployer, pa
     restarted.conclude(offer.id, INSTALLED)
 
     assert deployer.reported["otabridge"]["standing"] == f"{STAGE}/installed"
+
+
+def test_reaching_the_cloud_begins_nothing(channel, deployer, package):
+    """A trial boot asks whether it is heard: the twin is read, and nothing is told it."""
+    deployer.deploy(package, stage=STAGE)
+    before = dict(deployer.reported)
+    channel.reach(WAIT)
+
+    assert deployer.reported == before
+    assert channel.next_offer(WAIT) is not None
+
+
+def test_a_hub_that_does_not_answer_is_not_reached(channel, simulator):
+    """The check tries again, over a new connection."""
+    channel.reach(WAIT)
+    simulator.faults.plan("twin_get", Effect.LOSE_REPLY)
+    with pytest.raises(ChannelError):
+        channel.reach(0.5)
+
+    channel.reach(WAIT)

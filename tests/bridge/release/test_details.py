@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.release.details import MAX_DETAIL_PAIRS, MAX_FALLBACKS, MAX_SAVED, parse_details, report_details
+from bridge.release.details import (
+    MAX_DETAIL_PAIRS,
+    MAX_FALLBACKS,
+    MAX_SAVED,
+    parse_details,
+    progress_details,
+    report_details,
+)
 from bridge.release.errors import FailureCode
-from bridge.release.report import Outcome, Report
+from bridge.release.report import Outcome, Phase, Progress, Report
 
 INSTALLED = Report(Outcome.INSTALLED, "b", "2.0.0", fallbacks=1, artifact="2-from-1.bin", saved=1234)
 
@@ -70,3 +77,36 @@ def test_an_artifact_is_one_line(name):
     assert isinstance(said, Report)
     assert said.artifact.isprintable()
     assert len(said.artifact) <= 128
+
+
+@pytest.mark.parametrize(
+    "said", [Progress(Phase.DOWNLOADING, 40), Progress(Phase.WAITING, 0, "install: window: opens Sunday")]
+)
+def test_a_sign_of_life_comes_through(said):
+    """What is waited for is told, too."""
+    told = progress_details(said)
+
+    assert parse_details(told) == said
+    assert ("detail" in told) is bool(said.detail)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (Progress(Phase.DOWNLOADING, 40), "downloading (40 %)"),
+        (Progress(Phase.WAITING, 0, "install: consent: nobody"), "waiting (install: consent: nobody)"),
+    ],
+)
+def test_a_sign_of_life_in_words(said, words):
+    """As people read it of a device that never came to an end."""
+    assert said.words == words
+
+
+def test_a_device_cannot_say_what_breaks_a_terminal_or_a_cloud():
+    """A detail is cut and made printable, on both sides."""
+    said = Progress(Phase.WAITING, 0, "a\x1b[2J\n" + "x" * 5000)
+
+    assert progress_details(said)["detail"] == ("a?[2J?" + "x" * 5000)[:512]
+    assert parse_details({"phase": "waiting", "detail": said.detail}) == Progress(
+        Phase.WAITING, 0, ("a?[2J?" + "x" * 5000)[:512]
+    )

@@ -166,6 +166,12 @@ def test_redirects_in_circles_end(files, url, shelf):
         files.get(url, 800)
 
 
+def test_no_file_lies_at_an_address_of_the_link(files):
+    """Where machines of a cloud are told their secrets."""
+    with pytest.raises(FileRefused, match="no store is at a link-local address"):
+        files.get("http://169.254.169.254/latest/meta-data/", 800)
+
+
 def test_http_is_taken_only_where_it_is_allowed(url):
     """The settings decide, and the message names the one."""
     with pytest.raises(FileRefused, match=r"a file must come over https \(`allow_http` permits http\)"):

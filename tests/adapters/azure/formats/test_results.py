@@ -21,6 +21,7 @@ EXTENDED = {
     FailureCode.UNTRUSTED_ROOT: "3200006A",
     FailureCode.FOREIGN: "3200006B",
     FailureCode.TOO_LARGE: "3200006C",
+    FailureCode.QUARANTINED: "3200006D",
     FailureCode.DOWNLOAD: "320000C8",
     FailureCode.LINK_REFUSED: "320000C9",
     FailureCode.METERED: "320000CA",
