@@ -5,7 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from werkzeug.routing import Map, Submount
 
 from adapters.azure.simulator import deployment_routes, device_routes, diagnostics, update_routes
 from adapters.azure.simulator.blob_access import BlobAccess
@@ -73,8 +76,7 @@ class Instance:
             at.identity,
             at.faults,
             throttle=self.throttle,
-            base=base,
-            rules=[*update_routes.RULES, *deployment_routes.RULES, *device_routes.RULES, *diagnostics.RULES],
+            rules=_rules_below(base),
             parts=[
                 update_routes.UpdateRoutes(self.service, importer, base),
                 deployment_routes.DeploymentRoutes(self.service, at.clock.now),
@@ -82,3 +84,10 @@ class Instance:
                 self.logs,
             ],
         )
+
+
+@cache
+def _rules_below(base: str) -> Map:
+    """Made once for each place: to compile the rules takes longer than to answer many requests."""
+    rules = [*update_routes.RULES, *deployment_routes.RULES, *device_routes.RULES, *diagnostics.RULES]
+    return Map([Submount(base, [rule.empty() for rule in rules])])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
-from werkzeug.routing import Map, Rule, Submount
+from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
 from adapters.azure.simulator.answers import MAX_BODY, Call, Operation, refusal
@@ -53,15 +53,14 @@ class InstanceRoutes:
         faults: Faults,
         *,
         throttle: Throttle,
-        base: str,
-        rules: Sequence[Rule],
+        rules: Map,
         parts: Sequence[Part],
     ) -> None:
         self._service = service
         self._identity = identity
         self._faults = faults
         self._throttle = throttle
-        self._rules = Map([Submount(base, [rule.empty() for rule in rules])])
+        self._rules = rules
         self._operations = {name: each for part in parts for name, each in part.operations.items()}
 
     def __call__(self, request: Request) -> Response | None:

@@ -1,0 +1,99 @@
+"""What the stock U-Boot decides: the agent changes the environment by its own verbs, then the power goes on, and the
+kernel of the slot that was chosen says so. No Linux is started, so that a boot takes half a second.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.slots import Slot
+from tests.boot import uboot
+from tests.boot.bench import NONE, Verb
+from tests.boot.board import PARTITIONS, SCRIPT, Board
+from tests.boot.images import file_system
+from tests.boot.kernel import kernel
+from tests.boot.machine import Machine
+from tests.boot.programs import run
+
+SLOT_MIB = 8
+MEMORY_MIB = 192
+SECONDS = 120.0
+"""For one decision; it takes half of one where nothing else runs."""
+CHOSEN = r"^(?:slot ([ab]) runs|otabridge: (no) slot can be started)"
+
+
+def make_template(folder: Path, script: Path = SCRIPT) -> Board:
+    """A board with `script` and a kernel in each slot, from which those of all cases are copied."""
+    board = Board(folder, SLOT_MIB, script)
+    board.create()
+    for slot, partition in PARTITIONS.items():
+        image = folder / f"{slot}.img"
+        write_slot(image, kernel(f"slot {slot} runs"))
+        board.disk.fill(partition, image)
+    return board
+
+
+def write_slot(image: Path, content: bytes | None) -> None:
+    """A slot's file system with `content` as its kernel; None leaves it without one."""
+    with tempfile.TemporaryDirectory() as folder:
+        boot = Path(folder, "boot")
+        boot.mkdir()
+        if content is not None:
+            (boot / "Image").write_bytes(content)
+        file_system(image, SLOT_MIB, Path(folder))
+
+
+class UBootBench:
+    """tests.boot.bench.Bench: a copy of `template` in `folder`."""
+
+    def __init__(self, template: Board, folder: Path) -> None:
+        self.board = Board(folder, SLOT_MIB)
+        self.board.flash = template.flash
+        run("cp", "--sparse=always", template.disk.path, self.board.disk.path)
+        self.board.adopt()
+        self.drive = "cache=writeback"
+        self.powers_on = 0
+
+    def act(self, slot: Slot, verb: Verb) -> None:
+        """See Bench."""
+        verb(self.board.agent_in(slot))
+
+    def boot(self) -> str:
+        """See Bench."""
+        line = uboot.command(self.board.disk.path, self.board.flash, memory=MEMORY_MIB, drive=self.drive)
+        chosen, powers_on = chosen_by(line, self.board.folder / "console.log")
+        self.powers_on += powers_on
+        return chosen
+
+    def spoil_kernel(self, slot: Slot, content: bytes | None) -> None:
+        """See Bench."""
+        image = self.board.folder / "spoilt.img"
+        write_slot(image, content)
+        self.erase(slot)
+        self.board.disk.fill(PARTITIONS[slot], image)
+
+    def erase(self, slot: Slot) -> None:
+        """See Bench."""
+        self.board.disk.write(self.board.disk.start(PARTITIONS[slot]), bytes(SLOT_MIB << 20))
+
+    def settings(self, **settings: str) -> None:
+        """Settings of the boot script in U-Boot's built-in environment."""
+        self.board.flash = self.board.folder / "flash.img"
+        uboot.write_flash(self.board.flash, settings)
+
+    def remembered(self) -> Mapping[str, str]:
+        """See Bench: by fw_printenv."""
+        return self.board.variables()
+
+
+def chosen_by(line: list[str], log: Path) -> tuple[str, int]:
+    """The slot that runs on the machine that `line` starts, and how often it was switched on. Raises: NotSeen."""
+    machine = Machine(line, log)
+    machine.power_on()
+    try:
+        found = machine.wait(CHOSEN, SECONDS)
+    finally:
+        machine.cut_power()
+    return found[1] or NONE, machine.powers_on

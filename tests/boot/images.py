@@ -1,0 +1,69 @@
+"""Slot images: the root file system as ext4, and copies of it that differ in a few files."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.boot.cache import digest, made_once
+from tests.boot.programs import run
+from tests.boot.rootfs import tree_with_agent
+
+SLOT_MIB = 128
+INODES = 6144
+UUID = "6f746162-7269-4467-8500-000000000001"
+"""Of every slot, and of the hashes in its folders, so that the same tree gives the same bytes."""
+JUNK = b"this is no kernel\n" * 4096
+EPOCH = "1767225600"
+"""The time of everything in an image, seconds: 2026-01-01."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """What tells one release's image from another's: its name, the trouble it makes, and whether its kernel is one."""
+
+    release: str
+    trouble: str = ""
+    has_kernel: bool = True
+
+    def changes(self) -> dict[str, bytes]:
+        """The files that are written over those of the tree."""
+        made = {"etc/release": f"{self.release}\n".encode()}
+        if self.trouble:
+            made["etc/trouble"] = f"{self.trouble}\n".encode()
+        return made if self.has_kernel else {**made, "boot/Image": JUNK}
+
+
+def slot_image(flavour: Flavour) -> Path:
+    """The image of `flavour`, made once. Raises: ProgramFailed."""
+    blank = _blank()
+    changes = flavour.changes()
+    origin = digest([blank.name, *(part for name in sorted(changes) for part in (name, changes[name]))])
+    return made_once(f"slot-{flavour.release}", origin, lambda image: _vary(blank, image, changes))
+
+
+def _blank() -> Path:
+    tree = tree_with_agent()
+    return made_once("blank", digest([tree.name, str(SLOT_MIB)]), lambda image: file_system(image, SLOT_MIB, tree))
+
+
+def file_system(image: Path, mib: int, tree: Path | None = None, *, journal: bool = False) -> None:
+    """An ext4 of `mib` MiB that holds `tree`. Without a journal it suits a slot: read-only, ever the same."""
+    features = "^metadata_csum" if journal else "^has_journal,^metadata_csum"
+    content = ("-d", tree) if tree else ()
+    same = ("-U", UUID, "-E", f"hash_seed={UUID},root_owner=0:0,lazy_itable_init=0")
+    options = ("-q", "-F", "-t", "ext4", "-O", features, "-m", "0", "-N", str(INODES), *same, *content)
+    run("mke2fs", *options, image, f"{mib}M", environment={"E2FSPROGS_FAKE_TIME": EPOCH})
+
+
+def _vary(blank: Path, image: Path, changes: dict[str, bytes]) -> None:
+    shutil.copyfile(blank, image)
+    with tempfile.TemporaryDirectory() as folder:
+        lines = []
+        for number, (name, content) in enumerate(changes.items()):
+            source = Path(folder, str(number))
+            source.write_bytes(content)
+            lines += [f"rm {name}", f"write {source} {name}"]
+        run("debugfs", "-w", "-f", "-", image, given="\n".join(lines), environment={"E2FSPROGS_FAKE_TIME": EPOCH})
