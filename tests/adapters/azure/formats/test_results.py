@@ -25,6 +25,7 @@ EXTENDED = {
     FailureCode.DOWNLOAD: "320000C8",
     FailureCode.LINK_REFUSED: "320000C9",
     FailureCode.METERED: "320000CA",
+    FailureCode.VETOED: "320000CB",
     FailureCode.SLOT_WRITE: "3200012C",
     FailureCode.SLOT_MISMATCH: "3200012D",
     FailureCode.BOOT_ENVIRONMENT: "3200012E",
