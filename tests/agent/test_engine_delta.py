@@ -99,8 +99,8 @@ def hidden(device: SimulatedDevice) -> None:
         (
             unreadable,
             (
-                "/board/b.img cannot be read at byte 0: I/O error; its medium may be failing: see the kernel's log, and "
-                "replace it"
+                "/board/b.img cannot be read at byte 0: I/O error; its medium may be failing: see the kernel's log, "
+                "and replace it"
             ),
         ),
         (hidden, "/board/b.img cannot be opened: Permission denied"),
