@@ -16,12 +16,14 @@ from agent.journal import parse
 from tests.agent.device import JOURNAL_COPIES
 from tests.agent.power import Loss, SimulatedKernel
 from tests.sweep import __main__ as program
-from tests.sweep.bugs import BUGS
+from tests.sweep.bugs import folder_never_synced, rename_before_sync, slot_left_bootable, written_in_place
 from tests.sweep.cuts import UNDISTURBED, Finding, calls_of, every_cut, run, sampled_double_cuts
 from tests.sweep.scenarios import SCENARIOS, prepare_anew
 
 SAMPLE = 7
 """One place in so many, other ones in each scenario."""
+SOON_CAUGHT = (rename_before_sync, folder_never_synced, written_in_place, slot_left_bootable)
+"""Of the planted bugs; `make sweep` plants them all, and looks at more states."""
 
 
 @pytest.mark.parametrize(("number", "scenario"), [*enumerate(SCENARIOS)], ids=[scenario.name for scenario in SCENARIOS])
@@ -80,7 +82,7 @@ def planted(monkeypatch):
     prepare_anew()
 
 
-@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
+@pytest.mark.parametrize("plant", SOON_CAUGHT, ids=lambda plant: plant.__name__)
 def test_a_planted_bug_is_caught(plant, planted):
     """Each broken rule shows as a violation at some cut, and only there: an undisturbed update runs as ever."""
     plant(planted)

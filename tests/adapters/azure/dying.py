@@ -10,7 +10,7 @@ import requests
 
 from tests.adapters.azure.plant import finish
 
-EVERY = int(os.environ.get("OTABRIDGE_TEST_DEATHS_EVERY", "4"))
+EVERY = int(os.environ.get("OTABRIDGE_TEST_DEATHS_EVERY", "6"))
 """Processes die after one change in so many. All of them, which takes some minutes:
 `OTABRIDGE_TEST_DEATHS_EVERY=1 make test ARGS=tests/adapters/azure/fleet`.
 """
