@@ -44,14 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))  # and not without ending QEMU
     tally = Tally()
-    with sole_use(), _work_folder(chosen.keep) as folder:
-        if UBOOT in chosen.only:
-            _decide_by_uboot(folder / UBOOT, tally)
-        if GRUB in chosen.only:
-            _decide_by_grub(folder / GRUB, tally)
-        _live(folder, chosen.only, tally)
+    try:
+        with sole_use(), _work_folder(chosen.keep) as folder:
+            _boot(folder, chosen.only, tally)
+    except programs.ProgramFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     tally.say(f"boots: {tally.boots}, violations: {tally.violations}")
     return 1 if tally.violations else 0
+
+
+def _boot(folder: Path, names: Sequence[str], tally: Tally) -> None:
+    if UBOOT in names:
+        _decide_by_uboot(folder / UBOOT, tally)
+    if GRUB in names:
+        _decide_by_grub(folder / GRUB, tally)
+    _live(folder, names, tally)
 
 
 def _needed(names: Sequence[str]) -> dict[str, str]:

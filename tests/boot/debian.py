@@ -1,6 +1,6 @@
 """Packages of a Debian for another machine, unpacked into a folder: no installation, no emulation, no root.
 
-apt works on a private state in the cache, so neither the architectures nor the sources of this machine matter.
+apt works on a private state in the cache, with the mirror of this machine and the architecture of the other.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.boot.cache import cache_folder
-from tests.boot.programs import KEYRING, run
+from tests.boot.programs import KEYRING, ProgramFailed, run
 
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 FOLDERS = ("state/lists/partial", "cache/archives/partial", "etc")
 
 
@@ -42,14 +41,14 @@ class Debian:
         self._apt("apt-get", "update")
         found = re.search(rf"Depends: ({pattern})$", self._apt("apt-cache", "depends", package), re.MULTILINE)
         if found is None:
-            raise LookupError(f"{package} of Debian {SUITE} depends on nothing like {pattern}")
+            raise ProgramFailed(f"{package} of Debian {SUITE} depends on nothing like {pattern}")
         return found[1]
 
     def _prepare(self) -> None:
         for folder in FOLDERS:
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         (self._root / "status").touch()
-        line = f"deb [arch={self._architecture} signed-by={KEYRING}] {MIRROR} {SUITE} main\n"
+        line = f"deb [arch={self._architecture} signed-by={KEYRING}] {mirror()} {SUITE} main\n"
         (self._root / "etc" / "sources.list").write_text(line)
 
     def _apt(self, program: str, *arguments: str) -> str:
@@ -68,3 +67,15 @@ class Debian:
             "Acquire::Languages": "none",
         }
         return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+
+
+def mirror() -> str:
+    """Where this machine has its packages of the same Debian from. Raises: ProgramFailed."""
+    words = ("--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
+    sources = [line.split() for line in run("apt-get", "indextargets", *words).splitlines()]
+    found = next((place for place, *of in sources if of == [SUITE, "main"]), None)
+    if found is None:
+        raise ProgramFailed(
+            f"apt knows no source of Debian {SUITE}: run `apt-get update`, or add one to /etc/apt/sources.list"
+        )
+    return found
