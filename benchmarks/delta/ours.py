@@ -15,15 +15,15 @@ COMMAND = str(Path(sys.executable).with_name("otabridge"))
 NAME = "otabridge"
 """The effort that is judged."""
 EFFORTS = ("fast", "default", "max")
+DECIDES = ("bridge/delta", "bridge/release/delta", "bridge/release/image.py", "bridge/large_files.py")
+"""All that a patch is made by; errors apart, whose words are in no patch."""
 
 
 def delta(effort: str) -> Tool:
     """The tool of one effort; that of `default` is the one that is judged."""
     make = (COMMAND, "delta", "make", "{old}", "{new}", "--out", "{patch}", "--effort", effort)
     apply = program("device_applier", "{old}", "{patch}", "{new}")
-    return Tool(
-        NAME if effort == "default" else f"{NAME} {effort}", make, apply, code("bridge/delta", "bridge/release")
-    )
+    return Tool(NAME if effort == "default" else f"{NAME} {effort}", make, apply, code(*DECIDES))
 
 
 def code(*places: str) -> Callable[[], str]:
@@ -45,6 +45,6 @@ FULL = Tool(
     f"full image, {NAME}",
     program("full_artifact", "make", "{new}", "{patch}"),
     program("device_applier", "-", "{patch}", "{new}"),
-    code("bridge/delta", "bridge/release", "bridge/images.py"),
+    code(*DECIDES, "bridge/images.py"),
 )
 """Not a peer: what a device fetches when no delta fits."""
