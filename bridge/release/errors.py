@@ -45,6 +45,8 @@ class FailureCode(IntEnum):
     SLOT_WRITE = 300
     SLOT_MISMATCH = 301
     BOOT_ENVIRONMENT = 302
+    STEP = 303
+    STEP_KEPT = 304
     # 4xx: the trial boot.
     UNHEALTHY = 400
     FELL_BACK = 401

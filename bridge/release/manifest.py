@@ -17,6 +17,7 @@ from tuf.api.metadata import TargetFile, Targets
 
 from bridge.release.errors import MalformedRelease
 from bridge.release.image import Image, Length, Sha256
+from bridge.release.step import IMAGE, MAX_STEPS, ForStep, Place, Step
 
 MAX_RELEASE_BYTES = 16 * 1024
 """A whole `release.json`; a job document of AWS IoT (32768 bytes) must carry it as base64 beside the roots."""
@@ -24,8 +25,13 @@ MAX_ARTIFACTS = 16
 MAX_SIGNATURES = 16
 MAX_MEMORY = 2**32 - 1
 """Bytes that applying an artifact may declare to take, as its header does (docs/payload-format.md)."""
-SPEC = 1
-"""Version of this format; a device refuses a higher one."""
+SPEC = 2
+"""Version of this format; a device refuses a higher one. A release without steps is written as 1, which every device
+reads; with steps as 2, since a device that knows none of them would take the image for the whole."""
+LEAST_SPEC = 1
+
+IMPLIED = msgspec.structs.replace(Step("rootfs"), name="")
+"""The step of a release without steps: one image for the slot."""
 
 T = TypeVar("T")
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
@@ -48,6 +54,8 @@ class Codec(StrEnum):
 
     PAYLOAD = "payload"
     """As docs/payload-format.md has it, full images and deltas alike."""
+    FILE = "file"
+    """As they are: a bundle, a package, a script, that its step's handler is handed."""
 
 
 class Versions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +87,9 @@ class Artifact(msgspec.Struct, frozen=True):
     """One file that a device may fetch: its own length and sha256, and the image that it decodes to.
 
     `source` is the image that a delta starts from, None for a full artifact; `memory` the bytes that applying it takes,
-    0 where only the payload's own header tells.
+    0 where only the payload's own header tells. `step` is the name of the step that it is for, "" in a release without
+    steps. The image of a file is what the slot holds once its handler is done, or, where the step is not one of the
+    slot, the file itself.
     """
 
     name: ArtifactName
@@ -89,13 +99,16 @@ class Artifact(msgspec.Struct, frozen=True):
     codec: Codec = Codec.PAYLOAD
     source: Image | None = None
     memory: Annotated[int, msgspec.Meta(ge=0, le=MAX_MEMORY)] = 0
+    step: ForStep = ""
 
 
 class Release(msgspec.Struct, frozen=True):
     """A release as signed. `floor` is the least sequence that a device accepts once it has committed this one.
 
-    All artifacts make one image: exactly one is full, as a device whose slot was modified has no other way, and at most
-    one starts from each image. `full_over_metered` says whether a device may fetch the full one over a metered link.
+    The artifacts of the slot make one image: exactly one is full, as a device whose slot was modified has no other way,
+    and at most one starts from each image. `full_over_metered` says whether a device may fetch the full one, or a file,
+    over a metered link. Without `steps` the image is all there is; with them, at most one step is of the slot, and each
+    step but one of the handler IMAGE has one artifact, a file.
     """
 
     name: Text
@@ -111,11 +124,34 @@ class Release(msgspec.Struct, frozen=True):
     health: Annotated[tuple[Text, ...], msgspec.Meta(max_length=16)] = ()
     """Names of health checks of the device that must pass; empty means all that the device has."""
     full_over_metered: bool = True
+    steps: Annotated[tuple[Step, ...], msgspec.Meta(max_length=MAX_STEPS)] = ()
+
+    @property
+    def slot_step(self) -> Step | None:
+        """The step of the slot: implied where there are no steps, None where no step is of the slot."""
+        if not self.steps:
+            return IMPLIED
+        return next((step for step in self.steps if step.place is Place.SLOT), None)
+
+    @property
+    def slot_artifacts(self) -> tuple[Artifact, ...]:
+        """Those of which each makes the slot's image."""
+        step = self.slot_step
+        return () if step is None else self.artifacts_of(step)
 
     @property
     def full(self) -> Artifact:
-        """The full artifact. Raises: MalformedRelease when there is not exactly one."""
-        return _sole_full(self)
+        """The full artifact of the slot. Raises: MalformedRelease when there is not exactly one."""
+        return _sole_full(self.slot_artifacts)
+
+    @property
+    def most_bytes(self) -> int:
+        """What a device fetches that takes no delta: the full artifact and the files of all steps."""
+        return sum(artifact.length for artifact in self.artifacts if artifact.source is None)
+
+    def artifacts_of(self, step: Step) -> tuple[Artifact, ...]:
+        """Those that are for `step`, in the release's order."""
+        return tuple(artifact for artifact in self.artifacts if artifact.step == step.name)
 
 
 class _Custom(msgspec.Struct, frozen=True):
@@ -131,6 +167,7 @@ class _Custom(msgspec.Struct, frozen=True):
     support_until: date | None = None
     health: Annotated[tuple[Text, ...], msgspec.Meta(max_length=16)] = ()
     full_over_metered: bool = True
+    steps: Annotated[tuple[Step, ...], msgspec.Meta(max_length=MAX_STEPS)] = ()
 
 
 class _ArtifactCustom(msgspec.Struct, frozen=True):
@@ -140,6 +177,7 @@ class _ArtifactCustom(msgspec.Struct, frozen=True):
     codec: Codec = Codec.PAYLOAD
     source: Image | None = None
     memory: Annotated[int, msgspec.Meta(ge=0, le=MAX_MEMORY)] = 0
+    step: ForStep = ""
 
 
 def parse_version(text: str) -> Version:
@@ -161,7 +199,7 @@ def render(release: Release) -> Targets:
         version=release.sequence,
         expires=release.expires,
         targets={artifact.name: _render_artifact(artifact) for artifact in release.artifacts},
-        unrecognized_fields={"custom": msgspec.to_builtins(_custom_of(release))},
+        unrecognized_fields={"custom": _without_empty("steps", _custom_of(release))},
     )
 
 
@@ -176,6 +214,8 @@ def parse(targets: Targets) -> Release:
     custom = _convert(targets.unrecognized_fields.get("custom", {}), _Custom, "custom")
     if custom.spec > SPEC:
         raise MalformedRelease(f"custom.spec is {custom.spec}, this program reads up to {SPEC}: update otabridge first")
+    if custom.steps and custom.spec <= LEAST_SPEC:
+        raise MalformedRelease(f"custom.spec is {custom.spec} and there are steps, of which that knows none")
     release = _assemble(targets, custom)
     _check(release)
     return release
@@ -183,17 +223,23 @@ def parse(targets: Targets) -> Release:
 
 def _custom_of(release: Release) -> _Custom:
     shared = {name: getattr(release, name) for name in _Custom.__struct_fields__ if name != "spec"}
-    return _Custom(spec=SPEC, **shared)
+    return _Custom(spec=SPEC if release.steps else LEAST_SPEC, **shared)
 
 
 def _render_artifact(artifact: Artifact) -> TargetFile:
-    custom = msgspec.to_builtins(_ArtifactCustom(artifact.image, artifact.codec, artifact.source, artifact.memory))
+    custom = _ArtifactCustom(artifact.image, artifact.codec, artifact.source, artifact.memory, artifact.step)
     return TargetFile(
         artifact.length,
         {"sha256": artifact.sha256},
         artifact.name,
-        unrecognized_fields={"custom": custom},
+        unrecognized_fields={"custom": _without_empty("step", custom)},
     )
+
+
+def _without_empty(field: str, custom: msgspec.Struct) -> dict[str, object]:
+    """`custom` as JSON; a release without steps looks as it did before there were any."""
+    fields: dict[str, object] = msgspec.to_builtins(custom)
+    return fields if fields[field] else {name: value for name, value in fields.items() if name != field}
 
 
 def _assemble(targets: Targets, custom: _Custom) -> Release:
@@ -214,19 +260,72 @@ def _parse_artifact(target: TargetFile) -> Artifact:
         "codec": custom.codec,
         "source": None if custom.source is None else msgspec.to_builtins(custom.source),
         "memory": custom.memory,
+        "step": custom.step,
     }
     return _convert(document, Artifact, where)
 
 
 def _check(release: Release) -> None:
     _check_versions(release)
-    _sole_full(release)
+    _check_steps(release)
+    if release.slot_step is not None:
+        _check_image(release.slot_artifacts)
+
+
+def _check_steps(release: Release) -> None:
+    names = [step.name for step in release.steps]
+    for name in names:
+        if names.count(name) > 1:
+            raise MalformedRelease(f"steps: two are named {name}")
     for artifact in release.artifacts:
-        _check_artifact(artifact, release)
+        if artifact.step not in (names or [""]):
+            raise MalformedRelease(f"artifact {artifact.name} is for step {artifact.step!r}, which the release has not")
+    _check_slots(release.steps)
+    for step in release.steps or (IMPLIED,):
+        _check_step(step, release.artifacts_of(step))
 
 
-def _sole_full(release: Release) -> Artifact:
-    full = [artifact for artifact in release.artifacts if artifact.source is None]
+def _check_slots(steps: tuple[Step, ...]) -> None:
+    """One step of the slot at most, and no restart of its own once the trial boot has begun."""
+    slots = [number for number, step in enumerate(steps) if step.place is Place.SLOT]
+    if len(slots) > 1:
+        one, other = (steps[number].name for number in slots[:2])
+        raise MalformedRelease(f"steps {one} and {other} both write the slot: a release makes one image")
+    for step in steps[slots[0] :] if slots else ():
+        if step.restart:
+            raise MalformedRelease(f"step {step.name}: restart, which only a step before that of the slot can ask for")
+
+
+def _check_step(step: Step, artifacts: tuple[Artifact, ...]) -> None:
+    if step.handler == IMAGE:
+        if step.place is not Place.SLOT:
+            raise MalformedRelease(f"step {step.name}: the handler {IMAGE} writes the slot, not the {step.place}")
+        wrong = next((each for each in artifacts if each.codec is not Codec.PAYLOAD), None)
+        if wrong is not None:
+            raise MalformedRelease(
+                f"artifact {wrong.name}: the handler {IMAGE} needs a payload, this is a {wrong.codec}"
+            )
+        return
+    if len(artifacts) != 1:
+        raise MalformedRelease(f"step {step.name}: {len(artifacts)} artifacts, the handler {step.handler} takes one")
+    _check_file(step, artifacts[0])
+
+
+def _check_file(step: Step, artifact: Artifact) -> None:
+    if artifact.codec is not Codec.FILE or artifact.source is not None or artifact.memory:
+        raise MalformedRelease(f"artifact {artifact.name}: the handler {step.handler} of step {step.name} needs a file")
+    if step.place is Place.DEVICE and artifact.image != Image(artifact.length, artifact.sha256):
+        raise MalformedRelease(f"artifact {artifact.name}: its image is not the file itself, as step {step.name} needs")
+
+
+def _check_image(artifacts: tuple[Artifact, ...]) -> None:
+    _sole_full(artifacts)
+    for artifact in artifacts:
+        _check_artifact(artifact, artifacts)
+
+
+def _sole_full(artifacts: tuple[Artifact, ...]) -> Artifact:
+    full = [artifact for artifact in artifacts if artifact.source is None]
     if not full:
         raise MalformedRelease(
             "artifacts: all are deltas; one must be full, for devices that hold none of the images they start from"
@@ -236,8 +335,8 @@ def _sole_full(release: Release) -> Artifact:
     return full[0]
 
 
-def _check_artifact(artifact: Artifact, release: Release) -> None:
-    first = release.artifacts[0]
+def _check_artifact(artifact: Artifact, artifacts: tuple[Artifact, ...]) -> None:
+    first = artifacts[0]
     if artifact.image != first.image:
         raise MalformedRelease(f"artifacts {first.name} and {artifact.name} make different images: a release is one")
     if artifact.source is None:
@@ -246,7 +345,7 @@ def _check_artifact(artifact: Artifact, release: Release) -> None:
         raise MalformedRelease(f"artifact {artifact.name} starts from an image without bytes")
     if artifact.source.sha256 == artifact.image.sha256:
         raise MalformedRelease(f"artifact {artifact.name} starts from the image that it makes")
-    same = [each.name for each in release.artifacts if each.source and each.source.sha256 == artifact.source.sha256]
+    same = [each.name for each in artifacts if each.source and each.source.sha256 == artifact.source.sha256]
     if len(same) > 1:
         raise MalformedRelease(f"artifacts {same[0]} and {same[1]} start from the same image: one is enough")
 
