@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from bridge.errors import UsageError
 from bridge.fleet import Fleet
 from bridge.planning.planned import Facts
+from bridge.probing import Probe
 from bridge.translation import Translation
 
 Settings = Mapping[str, object]
 Opener = Callable[[str, Settings], Fleet]
+Prober = Callable[[str, Settings], Sequence[Probe]]
+_Loaded = TypeVar("_Loaded")
 
 
 def open_fleet(cloud: str, name: str, settings: Settings) -> Fleet:
@@ -19,7 +23,12 @@ def open_fleet(cloud: str, name: str, settings: Settings) -> Fleet:
     Raises:
         UsageError: an unknown cloud, one whose SDK is not installed, or a field that is wrong.
     """
-    return _choose(cloud, f"fleet {name}: ")(name, settings)
+    return _choose(FLEETS, cloud, f"fleet {name}: ")(name, settings)
+
+
+def probes(cloud: str, name: str, settings: Settings) -> Sequence[Probe]:
+    """What proves the fleet `name` in `cloud`, in order; nothing is called yet. Raises: UsageError, as `open_fleet`."""
+    return _choose(PROBES, cloud, f"fleet {name}: ")(name, settings)
 
 
 def stated_facts(cloud: str, name: str, settings: Settings) -> Facts:
@@ -34,10 +43,10 @@ def stated_facts(cloud: str, name: str, settings: Settings) -> Facts:
     return chosen(name, settings)
 
 
-def _choose(cloud: str, where: str) -> Opener:
-    chosen = FLEETS.get(cloud)
+def _choose(table: Mapping[str, Callable[[], _Loaded]], cloud: str, where: str) -> _Loaded:
+    chosen = table.get(cloud)
     if chosen is None:
-        raise UsageError(f"{where}no cloud is named {cloud!r}; there is {', '.join(FLEETS)}")
+        raise UsageError(f"{where}no cloud is named {cloud!r}; there is {', '.join(table)}")
     try:
         return chosen()
     except ModuleNotFoundError as error:
@@ -56,6 +65,18 @@ def _azure_fleet() -> Opener:
     from adapters.azure.cloud import open_fleet as opened
 
     return opened
+
+
+def _aws_probes() -> Prober:
+    from adapters.aws.probes.listed import probes as listed
+
+    return listed
+
+
+def _azure_probes() -> Prober:
+    from adapters.azure.probes.listed import probes as listed
+
+    return listed
 
 
 def _aws_translation() -> Translation:
@@ -86,5 +107,6 @@ def _azure_facts(name: str, settings: Settings) -> Facts:
 
 FACTS: Mapping[str, Callable[[str, Settings], Facts]] = {"aws": _aws_facts, "azure": _azure_facts}
 FLEETS: Mapping[str, Callable[[], Opener]] = {"aws": _aws_fleet, "azure": _azure_fleet}
+PROBES: Mapping[str, Callable[[], Prober]] = {"aws": _aws_probes, "azure": _azure_probes}
 TRANSLATIONS: Mapping[str, Callable[[], Translation]] = {"aws": _aws_translation, "azure": _azure_translation}
 """Need no SDK: they are pure."""

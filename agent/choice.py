@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from bridge.release.errors import FailureCode, OtabridgeError
 from bridge.release.image import Image
@@ -51,11 +52,14 @@ def require_link(release: Release, *, metered: bool, device_allows: bool, remark
     """Whether the full artifact may be fetched; `remark` says why no delta is. Raises: MeteredLink."""
     if not metered or (release.full_over_metered and device_allows):
         return
-    who = "this device's configuration" if release.full_over_metered else "the release"
     why = remark or "no delta of the release starts from what this device runs"
-    raise MeteredLink(
-        f"the link is metered, and {who} keeps the full artifact of {release.full.length} bytes off it; {why}"
-    )
+    refuse_link(release, f"the full artifact of {release.full.length} bytes", why)
+
+
+def refuse_link(release: Release, what: str, why: str) -> NoReturn:
+    """`what` stays off the metered link. Raises: MeteredLink, which says on whose word."""
+    who = "this device's configuration" if release.full_over_metered else "the release"
+    raise MeteredLink(f"the link is metered, and {who} keeps {what} off it; {why}")
 
 
 def _oversized(delta: Artifact, means: Means) -> str:

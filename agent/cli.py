@@ -18,7 +18,7 @@ from agent.consent import LATER_MINUTES
 from agent.examine import examine
 from agent.folder import offer_in
 from agent.pace import StopRequested
-from agent.ports import Concluded, Step
+from agent.ports import Concluded, Halt
 from agent.printing import Printer
 from agent.service import ONCE_SECONDS
 from agent.slot_writer import serve
@@ -131,8 +131,8 @@ def _minutes(text: str) -> int:
 def _run(config: AgentConfig, _: Arguments, printer: Printer) -> int:
     def run(agent: Agent) -> int:
         with agent.herald.listening(), agent.staying():
-            step = agent.service.run()
-        return 0 if step is None else printer.step(step)
+            halt = agent.service.run()
+        return 0 if halt is None else printer.halt(halt)
 
     return _at_work(config, run)
 
@@ -143,25 +143,25 @@ def _slot_writer(config: AgentConfig, _: Arguments, __: Printer) -> int:
 
 
 def _once(config: AgentConfig, chosen: Arguments, printer: Printer) -> int:
-    return _at_work(config, lambda agent: printer.step(agent.service.once(chosen.timeout)))
+    return _at_work(config, lambda agent: printer.halt(agent.service.once(chosen.timeout)))
 
 
 def _install(config: AgentConfig, chosen: Arguments, printer: Printer) -> int:
     offer = offer_in(chosen.folder)
-    return _at_work(config, lambda agent: printer.step(agent.engine.install(agent.herald, offer)), from_folder=True)
+    return _at_work(config, lambda agent: printer.halt(agent.engine.install(agent.herald, offer)), from_folder=True)
 
 
 def _commit(config: AgentConfig, _: Arguments, printer: Printer) -> int:
-    def commit(agent: Agent) -> Step:
-        step = agent.engine.commit()
+    def commit(agent: Agent) -> Halt:
+        halt = agent.engine.commit()
         # The engine knows no channel here; resuming it delivers the report.
-        return agent.engine.resume(agent.herald) if isinstance(step, Concluded) else step
+        return agent.engine.resume(agent.herald) if isinstance(halt, Concluded) else halt
 
-    return _at_work(config, lambda agent: printer.step(commit(agent)))
+    return _at_work(config, lambda agent: printer.halt(commit(agent)))
 
 
 def _rollback(config: AgentConfig, _: Arguments, printer: Printer) -> int:
-    return _at_work(config, lambda agent: printer.step(agent.engine.rollback()))
+    return _at_work(config, lambda agent: printer.halt(agent.engine.rollback()))
 
 
 def _lift(config: AgentConfig, _: Arguments, printer: Printer) -> int:

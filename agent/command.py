@@ -26,11 +26,27 @@ class Ended:
     tail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How a command ended, and the last bytes of its output, as many as were asked for."""
+
+    status: int | None
+    output: bytes
+
+
 def run(command: Sequence[str], timeout: float, timing: Timing, environment: Mapping[str, str] | None = None) -> Ended:
     """Run `command` for at most `timeout` seconds, with `environment` beside our own; output and errors are one.
 
     Raises: OSError when it cannot be started.
     """
+    heard = listen(command, timeout, timing, environment, 4 * TAIL_CHARACTERS)
+    return Ended(heard.status, shown(heard.output))
+
+
+def listen(
+    command: Sequence[str], timeout: float, timing: Timing, environment: Mapping[str, str] | None, most: int
+) -> Heard:
+    """Likewise, with the last `most` bytes of what it says."""
     process = subprocess.Popen(  # noqa: S603 - the command is the device owner's own configuration, no shell reads it
         command,
         stdin=subprocess.DEVNULL,
@@ -43,21 +59,21 @@ def run(command: Sequence[str], timeout: float, timing: Timing, environment: Map
         if process.stdout is None:
             raise RuntimeError("a process started with a pipe has one")
         try:
-            return _watch(process, process.stdout, timing.clock() + timeout, timing)
+            return _watch(process, process.stdout, timing.clock() + timeout, timing, most)
         finally:
             _end(process)
 
 
-def _watch(process: subprocess.Popen[bytes], output: IO[bytes], deadline: float, timing: Timing) -> Ended:
+def _watch(process: subprocess.Popen[bytes], output: IO[bytes], deadline: float, timing: Timing, most: int) -> Heard:
     tail = b""
     while process.poll() is None and timing.clock() < deadline:
         timing.beat()
         piece = _read(output, SLICE_SECONDS)
         if piece == b"":  # it closed its output and works on
             _wait(process)
-        tail = (tail + (piece or b""))[-4 * TAIL_CHARACTERS :]
+        tail = (tail + (piece or b""))[-most:]
     status = process.poll()
-    return Ended(status, _text(tail + (_read(output, 0.0) or b"")))
+    return Heard(status, (tail + (_read(output, 0.0) or b""))[-most:])
 
 
 def _read(output: IO[bytes], patience: float) -> bytes | None:
@@ -77,6 +93,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _text(tail: bytes) -> str:
+def shown(tail: bytes) -> str:
+    """The end of what a command said, in one line for people."""
     printable = "".join(letter if letter.isprintable() else " " for letter in tail.decode(errors="replace"))
     return " ".join(printable.split())[-TAIL_CHARACTERS:]

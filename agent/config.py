@@ -17,6 +17,7 @@ from agent.checks import Command, Word
 from agent.config_words import Table, explained
 from agent.consent import ConsentSettings
 from agent.guard import WatchdogSettings
+from agent.handlers.settings import NEEDS_ROOT, HandlerSettings, fault_in
 from agent.health import HealthSettings
 from agent.hooks import HookSettings
 from agent.local_socket import SocketSettings
@@ -156,8 +157,12 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     space: SpaceSettings | None = None
     socket: SocketSettings | None = None
     writer: WriterSettings | None = None
+    handlers: dict[str, HandlerSettings] = {}
 
     def __post_init__(self) -> None:
+        privileged = [name for name, settings in self.handlers.items() if isinstance(settings, NEEDS_ROOT)]
+        if self.writer is not None and privileged:
+            raise ValueError(f"handlers.{min(privileged)} needs an agent that is root, and with [writer] it is not")
         if self.reboot.when == "in the window" and self.window is None:
             raise ValueError("reboot.when is 'in the window', and there is no window; add the table [window]")
 
@@ -165,10 +170,12 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load(path: Path) -> AgentConfig:
     """The configuration in the file at `path`; relative paths in it start from its folder. Raises: ConfigError."""
     path = path.absolute()
-    document = _read(path)
+    document, resolve = _read(path), _resolver(path.parent)
+    if (fault := fault_in(document.get("handlers"), resolve)) is not None:
+        raise ConfigError(f"{path}: {fault}")
     try:
         tables = {**document, **_channel(document, path)}
-        return msgspec.convert(tables, AgentConfig, dec_hook=_resolver(path.parent))
+        return msgspec.convert(tables, AgentConfig, dec_hook=resolve)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {explained(str(error), document, AgentConfig)}") from error
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 
 from agent.imagewriter import CHECKPOINT_BYTES
 from agent.installation import Install, side_by_side
 from agent.journal import Journal
-from agent.judgement import running_version
+from agent.judgement import on_trial, running_version
 from agent.machine import Event, State
 from agent.ports import Identity, Ports
 from agent.quarantine import with_failure
@@ -41,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The update in the journal, on a device that runs slot `running`."""
+    """The update in the journal, on a device that runs slot `running`; files of steps are kept below `folder`."""
 
     identity: Identity
     ports: Ports
@@ -49,6 +50,7 @@ class Context:
     limits: Limits
     running: Slot
     reporter: Reporter
+    folder: Path
 
     @property
     def record(self) -> Record:
@@ -99,15 +101,19 @@ class Context:
         self.journal.move(event, msgspec.structs.replace(record, update=update))
 
     def blame(self, error: OtabridgeError) -> Report:
-        """The report of an update that `error` ended; the target, where it runs, is left unless that is what failed."""
-        on_trial = self.update.plan is not None and self.running is self.update.plan.target
-        leaving = on_trial and self.record.state is not State.REVERTING
+        """The report of an update that `error` ended; the target, where it runs, is left unless that is what failed.
+        While steps are undone, the outcome stands already: the report says besides what was kept."""
         earlier = "" if self.update.ending is None else f"; before that: {self.update.ending.detail}"
-        return self.report(Outcome.FELL_BACK if leaving else Outcome.FAILED, error.code, f"{error}{earlier}")
+        detail = f"{error}{earlier}"
+        if self.record.state is State.UNDOING and self.update.ending is not None:
+            return replace(self.update.ending, code=FailureCode.STEP_KEPT, detail=detail[:MAX_DETAIL])
+        is_on_trial = on_trial(self.record, self.running) is not None
+        leaving = is_on_trial and self.record.state is not State.REVERTING
+        return self.report(Outcome.FELL_BACK if leaving else Outcome.FAILED, error.code, detail)
 
 
 def _taken(plan: Plan | None) -> tuple[str, int, str]:
     """Artifact, bytes saved and remark of a plan."""
-    if plan is None or plan.artifact is None:
+    if plan is None or plan.taken is None:
         return "", 0, ""
-    return plan.artifact.name, plan.saved, plan.remark
+    return plan.taken.name, plan.saved, plan.remark

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agent.machine import BEFORE_SWITCH, State
+from agent.machine import IN_TRIAL, State
 from agent.record import Boots, Record, Reset
 from agent.slots import Slot
 
@@ -36,7 +36,7 @@ def _meant(record: Record) -> Slot | None:
     """The slot that was to run when the machine last started; None before the agent ever ran."""
     if record.update is None or record.update.plan is None:
         return record.expected
-    on_trial = record.state not in BEFORE_SWITCH and record.state is not State.REPORTING
+    on_trial = record.state in (State.SWITCHING, State.REVERTING, *IN_TRIAL)
     return record.update.plan.target if on_trial else record.expected
 
 

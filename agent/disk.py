@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from agent.kernel import Kernel, Linux
 from agent.medium import SystemMedium
 
 READ_BYTES = 1024 * 1024
@@ -62,40 +64,26 @@ class Disk(Protocol):
     def open_slot(self, path: Path, *, to_write: bool = True) -> BlockFile:
         """Open an existing file or block device, for reading and writing or for reading alone. Raises: OSError."""
 
+    def open_file(self, path: Path) -> BlockFile:
+        """Open the file at `path` for reading and writing, made where there is none; its name is durable then.
+
+        Raises: OSError.
+        """
+
+    def make_folder(self, path: Path) -> None:
+        """Have a folder at `path`, durably, in one that is there. Raises: OSError."""
+
+    def names(self, folder: Path) -> list[str]:
+        """What is in `folder`, sorted; nothing where there is no such folder. Raises: OSError."""
+
+    def remove(self, path: Path) -> None:
+        """Have nothing at `path`, durably: no file, and no folder with all that is in it. Raises: OSError."""
+
+    def free(self, folder: Path) -> int:
+        """Bytes that this process may still write to the file system of `folder`. Raises: OSError."""
+
     def open_medium(self, path: Path) -> Medium:
         """Open it for reading from the medium. Raises: OSError."""
-
-
-class Kernel(Protocol):
-    """The few calls of the operating system that durable writes are made of. All raise OSError."""
-
-    def open(self, path: Path, flags: int) -> int:
-        """A descriptor of `path`, opened with `flags` of `os`; O_DIRECTORY opens a folder."""
-
-    def write(self, descriptor: int, data: memoryview, offset: int) -> int:
-        """Write at `offset`; the count of bytes taken, at least 1."""
-
-    def read(self, descriptor: int, length: int, offset: int) -> bytes:
-        """Up to `length` bytes from `offset`; b"" at the end."""
-
-    def read_into(self, descriptor: int, buffer: memoryview, offset: int) -> int:
-        """Fill `buffer` from `offset`; the count of bytes read, 0 at the end. Where the file was opened with O_DIRECT,
-        the buffer's address and length and the offset are whole pages."""
-
-    def forget(self, descriptor: int, offset: int, length: int) -> None:
-        """Drop what is cached of a range and durable."""
-
-    def length(self, descriptor: int) -> int:
-        """Bytes in the file or block device."""
-
-    def sync(self, descriptor: int) -> None:
-        """Make a file's content, or a folder's names, durable."""
-
-    def rename(self, old: Path, new: Path) -> None:
-        """Give `old` the name `new`, in place of what had it."""
-
-    def close(self, descriptor: int) -> None:
-        """Give the descriptor back."""
 
 
 class SystemDisk:
@@ -142,6 +130,49 @@ class SystemDisk:
         except OSError:
             file.close()
             raise
+
+    def open_file(self, path: Path) -> BlockFile:
+        """See Disk."""
+        file = self._open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
+        try:
+            self._sync_folder(path.parent)
+        except OSError:
+            file.close()
+            raise
+        return file
+
+    def make_folder(self, path: Path) -> None:
+        """See Disk. One that is there need not be durable yet."""
+        with suppress(FileExistsError):
+            self._kernel.make_folder(path)
+        self._sync_folder(path.parent)
+
+    def names(self, folder: Path) -> list[str]:
+        """See Disk."""
+        try:
+            return sorted(self._kernel.names(folder))
+        except FileNotFoundError:
+            return []
+
+    def remove(self, path: Path) -> None:
+        """See Disk. A link is taken away, never followed."""
+        with suppress(FileNotFoundError):
+            self._remove(path)
+            self._sync_folder(path.parent)
+
+    def free(self, folder: Path) -> int:
+        """See Disk."""
+        return self._kernel.free(folder)
+
+    def _remove(self, path: Path) -> None:
+        try:
+            names = self._kernel.names(path)
+        except NotADirectoryError:
+            self._kernel.remove(path)
+            return
+        for name in sorted(names):
+            self._remove(path / name)
+        self._kernel.remove_folder(path)
 
     def _open_direct(self, path: Path) -> int | None:
         """None where the file system has no such thing."""
@@ -229,44 +260,3 @@ class PassingFile(SystemBlockFile):
         if self._end and self._open:
             self.forget(0, self._end + FOLIO_BYTES)
         super().close()
-
-
-class Linux:
-    """The operating system's own calls."""
-
-    def open(self, path: Path, flags: int) -> int:
-        """See Kernel. New files are for the owner only."""
-        return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-    def write(self, descriptor: int, data: memoryview, offset: int) -> int:
-        """See Kernel."""
-        return os.pwrite(descriptor, data, offset)
-
-    def read(self, descriptor: int, length: int, offset: int) -> bytes:
-        """See Kernel."""
-        return os.pread(descriptor, length, offset)
-
-    def read_into(self, descriptor: int, buffer: memoryview, offset: int) -> int:
-        """See Kernel."""
-        return os.preadv(descriptor, [buffer], offset)
-
-    def forget(self, descriptor: int, offset: int, length: int) -> None:
-        """See Kernel."""
-        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
-
-    def length(self, descriptor: int) -> int:
-        """See Kernel. A block device has no size in its stat, but an end."""
-        return os.lseek(descriptor, 0, os.SEEK_END)
-
-    def sync(self, descriptor: int) -> None:
-        """See Kernel. Then drops the cached pages: a slot is read back from the medium, and memory stays free."""
-        os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-    def rename(self, old: Path, new: Path) -> None:
-        """See Kernel."""
-        old.replace(new)
-
-    def close(self, descriptor: int) -> None:
-        """See Kernel."""
-        os.close(descriptor)

@@ -7,15 +7,19 @@ from collections.abc import Callable
 
 import msgspec
 
+from agent.applying import Applying
 from agent.channel import OfferWithdrawn
 from agent.context import Context
 from agent.journal import JournalError
 from agent.judging import Judging
 from agent.machine import BEFORE_SWITCH, RESUME, Event, State
 from agent.permission import NotNow
-from agent.ports import Concluded, Idle, Postponed, Step, Suspended
+from agent.ports import Concluded, Halt, Idle, Postponed, Suspended
 from agent.record import Conclusion, Record, Update
+from agent.settling import Settling
+from agent.staging import Staging
 from agent.trial import Trial, leave
+from agent.undoing import Undoing
 from agent.writing import Writing
 from bridge.release.delta.checkpoint import START
 from bridge.release.errors import ChannelError, FailureCode, OtabridgeError
@@ -28,38 +32,43 @@ PASSING = frozenset({FailureCode.DOWNLOAD, FailureCode.LINK_REFUSED, FailureCode
 
 
 class Driver:
-    """Takes the update in `context` from the state in the journal to a step that the engine's caller has to take."""
+    """Takes the update in `context` from the state in the journal to the next halt."""
 
     def __init__(self, context: Context) -> None:
         judging, writing, trial = Judging(context), Writing(context), Trial(context)
+        applying, self._undoing, self._settling = Applying(context), Undoing(context), Settling(context)
         self._context = context
-        self._acts: dict[State, Callable[[], Step | None]] = {
+        self._acts: dict[State, Callable[[], Halt | None]] = {
             State.IDLE: Idle,
             State.JUDGING: judging.judge,
             State.PREPARING: writing.prepare,
             State.WRITING: writing.write,
             State.CHECKING: writing.check,
+            State.STAGING: Staging(context).stage,
+            State.APPLYING: applying.apply,
             State.SWITCHING: trial.switch,
             State.REBOOTING: trial.reboot,
+            State.FINISHING: applying.finish,
             State.PROVING: trial.prove,
             State.COMMITTING: trial.commit,
             State.REVERTING: trial.revert,
+            State.UNDOING: self._undoing.undo,
             State.REPORTING: self._deliver,
         }
 
-    def begin(self, event: Event, update: Update) -> Step:
+    def begin(self, event: Event, update: Update) -> Halt:
         """Start with `update`. Raises: JournalError when a trial cannot go on without the journal."""
         return self._guarded(lambda: self._enter(event, update))
 
-    def take(self, *events: Event, ending: Report | None = None) -> Step:
+    def take(self, *events: Event, ending: Report | None = None) -> Halt:
         """Go on after `events` that a person has decided."""
         return self._guarded(lambda: self._follow(events, ending))
 
-    def resume(self) -> Step:
+    def resume(self) -> Halt:
         """Go on after a start of the agent, which counts as a strike in the middle of an update."""
         return self._guarded(self._restart)
 
-    def _guarded(self, start: Callable[[], None]) -> Step:
+    def _guarded(self, start: Callable[[], None]) -> Halt:
         try:
             start()
             return self._run()
@@ -81,7 +90,13 @@ class Driver:
         struck = self._without_deadly_delta(self._context.changed(strikes=self._context.update.strikes + 1), state)
         self._context.journal.keep(msgspec.structs.replace(struck, state=RESUME[state]))
         if self._context.update.strikes > self._context.limits.strikes:
-            self._context.end(Event.GIVEN_UP, self._context.blame(Exhausted(state, self._context.limits.strikes)))
+            self._give_up(Exhausted(state, self._context.limits.strikes))
+
+    def _give_up(self, error: Exhausted) -> None:
+        if self._context.record.state is State.UNDOING:
+            self._undoing.give_up(error)
+        else:
+            self._context.end(Event.GIVEN_UP, self._context.blame(error))
 
     def _without_deadly_delta(self, record: Record, state: State) -> Record:
         """`record`; or where the agent died again and again while it applied a delta, the one that does without it,
@@ -97,13 +112,13 @@ class Driver:
         reason = f"the agent was restarted {update.strikes} times in a row while it applied it"
         return record.without(update.digest, artifact.name, reason)
 
-    def _run(self) -> Step:
+    def _run(self) -> Halt:
         while True:
-            step = self._act()
-            if step is not None:
-                return step
+            halt = self._act()
+            if halt is not None:
+                return halt
 
-    def _act(self) -> Step | None:
+    def _act(self) -> Halt | None:
         try:
             return self._acts[self._context.record.state]()
         except JournalError:
@@ -134,24 +149,28 @@ class Driver:
         return Postponed(error.moment, str(error), error.seconds)
 
     def _deliver(self) -> Concluded:
-        report = self._context.update.ending
+        report, plan = self._context.update.ending, self._context.update.plan
         if report is None:
             raise RuntimeError("a finished update has a report")
+        self._settling.settle()
         delivered = deliver(self._context, report)
         if delivered:
             conclusion = Conclusion(self._context.update.offer, self._context.update.digest, report)
             record = msgspec.structs.replace(self._context.record.concluding(conclusion), update=self._remains(report))
             self._context.journal.move(Event.DELIVERED, record)
+            if plan is not None and plan.steps:
+                self._settling.sweep()
         return Concluded(report, delivered)
 
     def _remains(self, report: Report) -> Update | None:
-        """What is durably in the slot, where it was not at fault: the next offer of the release goes on there."""
+        """What is durably in the slot, or of the files, where it was not at fault: the next offer of the release goes
+        on there."""
         update = self._context.update
-        if report.code not in PASSING or update.checkpoint == START:
+        if report.code not in PASSING or (update.checkpoint == START and not update.staged):
             return None
         return msgspec.structs.replace(update, offer="", strikes=0, ending=None, waiting=None)
 
-    def _go_without_journal(self, error: JournalError) -> Step:
+    def _go_without_journal(self, error: JournalError) -> Halt:
         if self._context.record.state in BEFORE_SWITCH:
             return self._conclude_unjournalled(error)
         if self._context.record.state is State.REPORTING:

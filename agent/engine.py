@@ -17,7 +17,8 @@ from agent.inventory import device_state
 from agent.journal import Journal
 from agent.judgement import remembered_trust, running_version
 from agent.machine import RESUME, Event, State
-from agent.ports import Concluded, Identity, Idle, Ports, SlotStatus, Status, Step
+from agent.owed import Debts
+from agent.ports import Concluded, Halt, Identity, Idle, Ports, SlotStatus, Status
 from agent.quarantine import lifted, quarantined
 from agent.record import Conclusion, Failure, Holding, Plan, Record, Update
 from agent.reporter import Reporter
@@ -31,8 +32,10 @@ from bridge.release.trust import Trust
 
 logger = logging.getLogger(__name__)
 
+STEPS = "steps"
 ON_TRIAL = {
     State.REBOOTING: (Event.ARRIVED,),
+    State.FINISHING: (Event.FINISHED,),
     State.PROVING: (),
 }
 """Where a person may decide instead of the health checks: what has to happen to stand in PROVING."""
@@ -42,7 +45,8 @@ class Engine:
     """One device's updates. Used from one thread of one process: whoever wires it holds a lock on the journal."""
 
     def __init__(self, identity: Identity, ports: Ports, journal: Path, limits: Limits | None = None) -> None:
-        """Read the journal at `journal`; one that is not usable counts as empty, and `resume` sets it aside.
+        """Read the journal at `journal`; one that is not usable counts as empty, and `resume` sets it aside. Files of
+        steps are kept in the folder `steps` beside it.
 
         Raises:
             UntrustedRoot: the pinned root is not a root.
@@ -52,9 +56,10 @@ class Engine:
         self._ports = ports
         self._limits = limits or Limits()
         self._journal = Journal(ports.disk, journal)
-        self._startup = Startup(identity, ports, self._journal)
+        self._folder = journal.with_name(STEPS)
+        self._startup = Startup(identity, ports, self._journal, Debts(ports.disk, self._folder))
 
-    def resume(self, channel: Channel) -> Step:
+    def resume(self, channel: Channel) -> Halt:
         """Go on with what the journal holds. Call it when the process starts; after Rebooting, should the process
         live on; after a Concluded that was not delivered. What waits for its offer again is left to `install`.
 
@@ -63,17 +68,17 @@ class Engine:
             SlotError: the boot loader cannot tell which slot runs.
         """
         running = self._ports.boots.booted()
-        step = self._startup.take_stock(running)
+        halt = self._startup.take_stock(running)
         record = self._journal.record
-        if step is not None:
-            return step
+        if halt is not None:
+            return halt
         if RESUME[record.state] is State.IDLE and record.unsent:
             return self._tell(running, record.unsent[0], channel)
         if record.update is None:
             return Idle()
         return Driver(self._context(running, record.update.offer, channel)).resume()
 
-    def install(self, channel: Channel, offer: Offer) -> Step:
+    def install(self, channel: Channel, offer: Offer) -> Halt:
         """Bring the device to the release of `offer`, or say why not. It may be handed over any number of times: in
         the middle the work goes on, at the end the same report is given again. An offer from a folder does not wait
         for a report that the cloud has not taken yet.
@@ -81,9 +86,9 @@ class Engine:
         Raises:
             JournalError, SlotError: see `resume`.
         """
-        step = self.resume(channel)
-        if step != Idle() and not self._is_put_off(step, offer):
-            return step
+        halt = self.resume(channel)
+        if halt != Idle() and not self._is_put_off(halt, offer):
+            return halt
         running = self._ports.boots.booted()
         context = self._context(running, offer.id, channel, offer)
         report = self._journal.record.conclusion(offer.id, _digest(offer))
@@ -91,14 +96,15 @@ class Engine:
             return Concluded(report, deliver(context, report))
         return Driver(context).begin(Event.OFFERED, self._update_for(offer))
 
-    def commit(self) -> Step:
+    def commit(self) -> Halt:
         """A person says that the trial boot is good; the report goes out at the next `resume`.
 
         Raises:
-            SlotError: the running slot is not on trial. JournalError: see `resume`.
+            SlotError: the running slot is not on trial, or steps of the release are left. JournalError: see `resume`.
         """
         running = self._ports.boots.booted()
         if self._is_proving(running):
+            self._require_ended()
             return self._decide(running, Event.PROVEN)
         if self._ports.boots.trial() is not running:
             raise SlotError(f"slot {running} is not on trial: there is nothing to commit")
@@ -112,7 +118,7 @@ class Engine:
         self._journal.keep(record)
         return Idle()
 
-    def rollback(self) -> Step:
+    def rollback(self) -> Halt:
         """A person wants the other slot back: the trial ends, or the slot committed before is tried and proved.
 
         Raises:
@@ -122,9 +128,9 @@ class Engine:
         running = self._ports.boots.booted()
         if self._is_proving(running):
             return self._decide(running, Event.UNHEALTHY)
-        step = self._startup.take_stock(running)
-        if step is not None:
-            return step
+        halt = self._startup.take_stock(running)
+        if halt is not None:
+            return halt
         plan = Plan(running.other, self._committed(running.other))
         return Driver(self._context(running, "")).begin(Event.ORDERED, Update("", plan=plan))
 
@@ -186,7 +192,7 @@ class Engine:
         self, running: Slot, offer_id: str, channel: Channel | None = None, offer: Offer | None = None
     ) -> Context:
         reporter = Reporter(offer_id, channel, offer)
-        return Context(self._identity, self._ports, self._journal, self._limits, running, reporter)
+        return Context(self._identity, self._ports, self._journal, self._limits, running, reporter, self._folder)
 
     def _tell(self, running: Slot, conclusion: Conclusion, channel: Channel) -> Concluded:
         """An end that had to wait: told now, and forgotten once the cloud has it."""
@@ -196,13 +202,13 @@ class Engine:
             self._journal.keep(msgspec.structs.replace(record, unsent=record.unsent[1:]))
         return Concluded(conclusion.report, delivered)
 
-    def _is_put_off(self, step: Step, offer: Offer) -> bool:
-        """Whether `step` is an end that the cloud has not heard of, which need not hold up a person with a folder."""
-        if not isinstance(step, Concluded) or step.delivered or not is_local(offer.id):
+    def _is_put_off(self, halt: Halt, offer: Offer) -> bool:
+        """Whether `halt` is an end that the cloud has not heard of, which need not hold up a person with a folder."""
+        if not isinstance(halt, Concluded) or halt.delivered or not is_local(offer.id):
             return False
         record = self._journal.record
         if record.state is State.REPORTING and record.update is not None:
-            conclusion = Conclusion(record.update.offer, record.update.digest, step.report)
+            conclusion = Conclusion(record.update.offer, record.update.digest, halt.report)
             record = msgspec.structs.replace(record.concluding(conclusion).deferring(conclusion), update=None)
             self._journal.move(Event.DEFERRED, record)
         return True
@@ -215,11 +221,18 @@ class Engine:
         return known if known.offer == offer.id else msgspec.structs.replace(known, offer=offer.id, strikes=0)
 
     def _is_proving(self, running: Slot) -> bool:
-        record = self._journal.record
-        plan = None if record.update is None else record.update.plan
-        return record.state in ON_TRIAL and plan is not None and plan.target is running
+        record, update = self._journal.record, self._journal.record.update
+        if record.state not in ON_TRIAL or update is None or update.plan is None:
+            return False
+        waits = update.plan.in_place and self._ports.board.boot_id() == update.boot_id
+        return update.plan.target is running and not waits
 
-    def _decide(self, running: Slot, event: Event) -> Step:
+    def _require_ended(self) -> None:
+        update = self._journal.record.update
+        if update is not None and update.plan is not None and update.ended < len(update.plan.steps):
+            raise SlotError("steps of the release are still to be done: start the agent, which does them")
+
+    def _decide(self, running: Slot, event: Event) -> Halt:
         record = self._journal.record
         context = self._context(running, "" if record.update is None else record.update.offer)
         report = context.report(Outcome.FELL_BACK, FailureCode.FELL_BACK, "rolled back by hand")
@@ -233,7 +246,7 @@ class Engine:
             raise SlotError(f"an update is {record.state}: a rollback has to wait for its end")
         if holding is None or not holding.committed:
             raise SlotError(f"slot {slot} holds nothing that was ever committed: there is nothing to go back to")
-        if holding.sequence < record.floor and holding.image is not None:
+        if holding.sequence < record.floor and not holding.is_original:
             raise BootEnvironmentError(f"slot {slot} holds sequence {holding.sequence}, below the floor {record.floor}")
         return holding
 

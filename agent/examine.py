@@ -12,7 +12,9 @@ from pathlib import Path
 from agent.access import Access, access_of, identity_of
 from agent.checks import Check
 from agent.config import AgentConfig, ConfigError
+from agent.disk import SystemDisk
 from agent.guard import WatchdogSettings
+from agent.handler_parts import handlers_of
 from agent.hooks import Hooks
 from agent.pace import Timing
 from agent.printing import Finding
@@ -57,6 +59,8 @@ def _commands(config: AgentConfig) -> Iterator[Finding]:
         yield _finding("metered link", partial(_program, config.download.metered_command[0]))
     if config.hooks.directory.exists():
         yield _finding("hooks", Hooks(config.hooks, Timing()).survey)
+    for name, handler in handlers_of(config, Timing(), SystemDisk()).items():
+        yield _finding(f"handler {name}", handler.inspect)
     if config.reboot.command:
         yield _finding("reboot", partial(_program, config.reboot.command[0]))
 

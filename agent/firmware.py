@@ -19,7 +19,8 @@ from agent.bootloaders.settings import GrubSettings, RaucSettings, SlotSettings,
 from agent.bootloaders.tool import SystemTool
 from agent.bootloaders.uboot import UBoot
 from agent.crashes import PSTORE
-from agent.disk import Disk, Linux
+from agent.disk import Disk
+from agent.kernel import Linux
 from agent.slots import BootLoader, Slot
 from agent.watchdog import WATCHDOGS
 

@@ -26,9 +26,10 @@ class StepError(OtabridgeError):
 class Work:
     """One step on this device.
 
-    `file` is its artifact, held against its signed length and sha256 just now; `folder` belongs to this step of this
-    release alone, is durable, and is where its way back is kept. `target` is the slot that does not run, and `device`
-    what holds it, where the step is of the slot; both None elsewhere. `version` and `sequence` are the release's.
+    `file` is its artifact, before an install held against its signed length and sha256 just now; `folder` belongs to
+    this step of this release alone, is durable, and is where its way back is kept. `target` is the slot that does not
+    run, and `device` what holds it, where the step is of the slot; both None elsewhere. `version` and `sequence` are
+    the release's.
     """
 
     step: Step

@@ -106,8 +106,8 @@ class Heartbeat:
 
 
 class BeatingDisk:
-    """A disk that beats before each access to a slot, so that neither writing nor reading back a large one looks
-    like a hang; between two of them is also where an update may be stopped."""
+    """A disk that beats before each access to a slot, or a file as large, so that neither writing nor reading it back
+    looks like a hang; between two of them is also where an update may be stopped."""
 
     def __init__(self, disk: Disk, beat: Callable[[], None]) -> None:
         self._disk = disk
@@ -128,6 +128,26 @@ class BeatingDisk:
     def open_medium(self, path: Path) -> Medium:
         """See Disk."""
         return _BeatingMedium(self._disk.open_medium(path), self._beat)
+
+    def open_file(self, path: Path) -> BlockFile:
+        """See Disk."""
+        return _BeatingFile(self._disk.open_file(path), self._beat)
+
+    def make_folder(self, path: Path) -> None:
+        """See Disk."""
+        self._disk.make_folder(path)
+
+    def names(self, folder: Path) -> list[str]:
+        """See Disk."""
+        return self._disk.names(folder)
+
+    def remove(self, path: Path) -> None:
+        """See Disk."""
+        self._disk.remove(path)
+
+    def free(self, folder: Path) -> int:
+        """See Disk."""
+        return self._disk.free(folder)
 
 
 class _BeatingFile:

@@ -26,8 +26,10 @@ from agent.record import Failure, Holding, Record
 from agent.slots import Slot
 from bridge.release.errors import FailureCode, OtabridgeError
 
-VERSION = 1
-"""Of the journal's format. A higher one was written by a newer agent."""
+VERSION = 2
+"""Of the journal's format. A higher one was written by a newer agent. Without steps under way it is written as 1, which
+every agent reads; with steps as 2, since an agent that knows none of them would commit half of a release."""
+LEAST_VERSION = 1
 HEADER = re.compile(rb"otabridge-journal ([1-9][0-9]{0,5}) ([0-9]{1,18}) ([0-9a-f]{64})")
 
 
@@ -99,8 +101,8 @@ class Copy:
 
 def render(record: Record, serial: int = 0) -> bytes:
     """A copy of the journal that holds `record`."""
-    document = msgspec.json.encode(record)
-    return b"otabridge-journal %d %d %s\n%s" % (VERSION, serial, _digest(VERSION, serial, document), document)
+    document, version = msgspec.json.encode(record), _version_for(record)
+    return b"otabridge-journal %d %d %s\n%s" % (version, serial, _digest(version, serial, document), document)
 
 
 def parse(data: bytes) -> Record:
@@ -113,6 +115,11 @@ def parse(data: bytes) -> Record:
         return msgspec.json.decode(document, type=Record)
     except msgspec.MsgspecError as error:
         raise NewerJournal(f"its document is no record of this agent: {error}", _legacy(document)) from error
+
+
+def _version_for(record: Record) -> int:
+    plan = None if record.update is None else record.update.plan
+    return VERSION if plan is not None and plan.steps else LEAST_VERSION
 
 
 def serial_of(data: bytes) -> int:

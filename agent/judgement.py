@@ -10,12 +10,14 @@ from datetime import datetime
 import msgspec
 
 from agent.channel import Offer
-from agent.machine import BEFORE_SWITCH
+from agent.machine import BEFORE_SWITCH, IN_TRIAL
 from agent.ports import Identity
-from agent.record import Holding, Plan, Record
+from agent.record import Holding, Plan, Record, StepPlan
 from agent.slots import Slot
 from bridge.release.errors import FailureCode, ReleaseError, UntrustedRoot
+from bridge.release.image import Image
 from bridge.release.manifest import Release
+from bridge.release.step import IMAGE, Place
 from bridge.release.trust import MAX_ROOTS, Facts, Trust, check_facts, judge
 
 logger = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ def judge_offer(identity: Identity, record: Record, running: Slot, offer: Offer,
     try:
         _follow(trust, offer.roots)
         release = judge(trust, offer.release, now).accepted()
-        plan = plan_for(release, running)
+        plan = plan_for(release, record, running)
         held = holds(record, running, plan)
         if not held:
             check_facts(release, facts_of(identity, record, running))
@@ -87,33 +89,39 @@ def facts_of(identity: Identity, record: Record, running: Slot) -> Facts:
 
 def running_version(identity: Identity, record: Record, running: Slot) -> str | None:
     """The release version in slot `running`, also while it is on trial; None when unknown."""
-    plan = _on_trial(record, running)
+    plan = on_trial(record, running)
     if plan is not None:
         return plan.goal.version
     holding = record.holding(running)
     if holding is None and record.expected not in (None, running):
         return None
-    return identity.version if holding is None or holding.image is None else holding.version
+    return identity.version if holding is None or holding.is_original else holding.version
 
 
 def running_sequence(record: Record, running: Slot) -> int:
     """The sequence of the release in slot `running`, also while it is on trial; 0 when unknown."""
-    plan = _on_trial(record, running)
+    plan = on_trial(record, running)
     holding = record.holding(running) if plan is None else plan.goal
     return 0 if holding is None else holding.sequence
 
 
 def running_saved(record: Record, running: Slot) -> int:
     """Bytes that a delta saved when the release in slot `running` came, also while it is on trial."""
-    plan, holding = _on_trial(record, running), record.holding(running)
+    plan, holding = on_trial(record, running), record.holding(running)
     if plan is not None:
         return plan.saved
     return 0 if holding is None else holding.saved
 
 
-def plan_for(release: Release, running: Slot) -> Plan:
-    """What goes where: the release into the slot that does not run. Which artifact makes it is still to be chosen."""
-    return Plan(running.other, _goal(release))
+def plan_for(release: Release, record: Record, running: Slot) -> Plan:
+    """What goes where: the release into the slot that does not run, or, where no step is of the slot, beside the image
+    that runs. Which artifact makes the image is still to be chosen."""
+    steps = tuple(StepPlan(step, release.artifacts_of(step)[0]) for step in release.steps if step.handler != IMAGE)
+    if release.slot_step is None:
+        holding = record.holding(running)
+        goal = _goal(release, None if holding is None else holding.image)
+        return Plan(running, goal, steps=steps, before=len(steps), in_place=True)
+    return Plan(running.other, _goal(release, release.full.image), steps=steps, before=_before_switch(release))
 
 
 def is_kept(record: Record, plan: Plan) -> bool:
@@ -145,19 +153,30 @@ def require_room(plan: Plan, slot_bytes: int) -> None:
         raise OversizedImage(f"the image has {image.length} bytes, slot {plan.target} has room for {slot_bytes}")
 
 
-def _on_trial(record: Record, running: Slot) -> Plan | None:
+def on_trial(record: Record, running: Slot) -> Plan | None:
     """The plan of what runs, where an update beyond the switch has put it there."""
     plan = None if record.update is None or record.state in BEFORE_SWITCH else record.update.plan
-    return plan if plan is not None and plan.target is running else None
+    if plan is None or plan.target is not running:
+        return None
+    return plan if not plan.in_place or record.state in IN_TRIAL else None
 
 
-def _goal(release: Release) -> Holding:
+def _before_switch(release: Release) -> int:
+    """How many of the plan's steps are done before the switch: those up to that of the slot."""
+    places = [step.place for step in release.steps]
+    if Place.SLOT not in places:
+        return 0
+    slot = places.index(Place.SLOT)
+    return slot if release.steps[slot].handler == IMAGE else slot + 1
+
+
+def _goal(release: Release, image: Image | None) -> Holding:
     return Holding(
         release=release.name,
         version=release.version,
         sequence=release.sequence,
         floor=release.floor,
-        image=release.full.image,
+        image=image,
         health=release.health,
     )
 

@@ -2,6 +2,8 @@
 
 Until SWITCHING the boot loader knows nothing of the update and the old slot runs; from there to COMMITTING the target
 is on trial; REVERTING leads back. A power cut at any line leaves a journalled state, and `RESUME` goes on from it.
+
+STAGING, APPLYING, FINISHING and UNDOING are only of releases with steps that the agent's own image is not.
 """
 
 from __future__ import annotations
@@ -23,16 +25,24 @@ class State(StrEnum):
     """Fetch, apply, write the slot."""
     CHECKING = auto()
     """Read the whole slot back and compare its sha256."""
+    STAGING = auto()
+    """Fetch the files of the steps, and hold each against its sha256. Nothing of them is in effect."""
+    APPLYING = auto()
+    """Install the steps that come before the switch, or all of them where no step is of the slot."""
     SWITCHING = auto()
     """Tell the boot loader to try the slot."""
     REBOOTING = auto()
     """Restart; then find out which slot runs."""
+    FINISHING = auto()
+    """Install the steps that come after the switch, in the trial boot."""
     PROVING = auto()
     """Run the health checks in the trial boot."""
     COMMITTING = auto()
     """Make the slot the default."""
     REVERTING = auto()
     """End the trial and restart into the old slot."""
+    UNDOING = auto()
+    """Undo the steps that were begun, the last one first, in the old slot's system."""
     REPORTING = auto()
     """Tell the cloud how it ended."""
 
@@ -49,9 +59,19 @@ class Event(StrEnum):
     KEPT = auto()
     """The slot that does not run should hold the release already: once committed, or checked and then postponed."""
     ACCEPTED = auto()
+    WITHOUT_IMAGE = auto()
+    """Accepted, and the agent itself has no image to write: the files of the steps are all there is."""
     PREPARED = auto()
     WRITTEN = auto()
     MATCHED = auto()
+    MORE = auto()
+    """Matched, and there are steps beside the image."""
+    STAGED = auto()
+    APPLIED = auto()
+    IN_EFFECT = auto()
+    """Applied, with no slot to switch to and no restart."""
+    RESTART = auto()
+    """Applied, with no slot to switch to, and in effect after a restart."""
     SPOILED = auto()
     """What a slot should have held is not there: it is fetched after all."""
     UNUSABLE = auto()
@@ -59,13 +79,21 @@ class Event(StrEnum):
     SWITCHED = auto()
     ARRIVED = auto()
     """The target slot runs."""
+    UNFINISHED = auto()
+    """The target slot runs, and steps are left."""
+    FINISHED = auto()
     FELL_BACK = auto()
     """The boot loader gave the trial up: the old slot runs."""
+    LEFT = auto()
+    """The same, and steps were begun."""
     PROVEN = auto()
     UNHEALTHY = auto()
     COMMITTED = auto()
     RETURNED = auto()
     """The old slot runs, as the engine wanted."""
+    OWING = auto()
+    """The same, and steps were begun."""
+    UNDONE = auto()
     FAILED = auto()
     GIVEN_UP = auto()
     """Restarted too often without progress."""
@@ -85,9 +113,11 @@ TRANSITIONS = MappingProxyType({
     (State.IDLE,       Event.ORDERED):     State.CHECKING,
     (State.IDLE,       Event.GIVEN_UP):    State.REPORTING,
     (State.IDLE,       Event.FELL_BACK):   State.REPORTING,  # long after the commit
+    (State.IDLE,       Event.LEFT):        State.UNDOING,    # the journal knows nothing of them any more
 
     (State.JUDGING,    Event.ACCEPTED):    State.PREPARING,
     (State.JUDGING,    Event.KEPT):        State.CHECKING,
+    (State.JUDGING,    Event.WITHOUT_IMAGE): State.STAGING,
     (State.JUDGING,    Event.REFUSED):     State.REPORTING,
     (State.JUDGING,    Event.HELD):        State.REPORTING,
     (State.JUDGING,    Event.FAILED):      State.REPORTING,
@@ -104,21 +134,39 @@ TRANSITIONS = MappingProxyType({
     (State.WRITING,    Event.WITHDRAWN):   State.IDLE,
 
     (State.CHECKING,   Event.MATCHED):     State.SWITCHING,
+    (State.CHECKING,   Event.MORE):        State.STAGING,
     (State.CHECKING,   Event.SPOILED):     State.JUDGING,
     (State.CHECKING,   Event.UNUSABLE):    State.JUDGING,
     (State.CHECKING,   Event.FAILED):      State.REPORTING,
     (State.CHECKING,   Event.WITHDRAWN):   State.IDLE,
     (State.CHECKING,   Event.POSTPONED):   State.IDLE,
 
+    (State.STAGING,    Event.STAGED):      State.APPLYING,
+    (State.STAGING,    Event.FAILED):      State.REPORTING,
+    (State.STAGING,    Event.INTERRUPTED): State.IDLE,
+    (State.STAGING,    Event.WITHDRAWN):   State.IDLE,
+    (State.STAGING,    Event.POSTPONED):   State.IDLE,
+
     # From here on a withdrawal comes too late: the update is finished, its report dropped.
+    (State.APPLYING,   Event.APPLIED):     State.SWITCHING,
+    (State.APPLYING,   Event.IN_EFFECT):     State.PROVING,
+    (State.APPLYING,   Event.RESTART):     State.REBOOTING,
+    (State.APPLYING,   Event.FAILED):      State.UNDOING,
+    (State.APPLYING,   Event.GIVEN_UP):    State.UNDOING,
+
     (State.SWITCHING,  Event.SWITCHED):    State.REBOOTING,
     (State.SWITCHING,  Event.FAILED):      State.REVERTING,  # the trial may be on, whatever the boot loader said
     (State.SWITCHING,  Event.GIVEN_UP):    State.REVERTING,
 
     (State.REBOOTING,  Event.ARRIVED):     State.PROVING,
+    (State.REBOOTING,  Event.UNFINISHED):  State.FINISHING,
     (State.REBOOTING,  Event.FELL_BACK):   State.REPORTING,
+    (State.REBOOTING,  Event.LEFT):        State.UNDOING,
     (State.REBOOTING,  Event.FAILED):      State.REVERTING,
     (State.REBOOTING,  Event.GIVEN_UP):    State.REVERTING,
+
+    (State.FINISHING,  Event.FINISHED):    State.PROVING,
+    (State.FINISHING,  Event.FAILED):      State.REVERTING,
 
     (State.PROVING,    Event.PROVEN):      State.COMMITTING,
     (State.PROVING,    Event.UNHEALTHY):   State.REVERTING,
@@ -126,12 +174,18 @@ TRANSITIONS = MappingProxyType({
 
     (State.COMMITTING, Event.COMMITTED):   State.REPORTING,
     (State.COMMITTING, Event.FELL_BACK):   State.REPORTING,
+    (State.COMMITTING, Event.LEFT):        State.UNDOING,
     (State.COMMITTING, Event.FAILED):      State.REVERTING,
     (State.COMMITTING, Event.GIVEN_UP):    State.REVERTING,
 
     (State.REVERTING,  Event.RETURNED):    State.REPORTING,
+    (State.REVERTING,  Event.OWING):       State.UNDOING,
     (State.REVERTING,  Event.FAILED):      State.REPORTING,  # the boot loader refuses to leave the target
     (State.REVERTING,  Event.GIVEN_UP):    State.REPORTING,
+
+    (State.UNDOING,    Event.UNDONE):      State.REPORTING,
+    (State.UNDOING,    Event.FAILED):      State.REPORTING,  # a step could not be undone: the report names it
+    (State.UNDOING,    Event.GIVEN_UP):    State.REPORTING,
 
     (State.REPORTING,  Event.DELIVERED):   State.IDLE,
     (State.REPORTING,  Event.DEFERRED):    State.IDLE,
@@ -143,17 +197,24 @@ RESUME = MappingProxyType({
     State.PREPARING:  State.IDLE,
     State.WRITING:    State.IDLE,        # the journal keeps the checkpoint to go on from
     State.CHECKING:   State.IDLE,
+    State.STAGING:    State.IDLE,        # it keeps how much of the files is durable, too
+    State.APPLYING:   State.APPLYING,    # the step that was begun once more
     State.SWITCHING:  State.SWITCHING,   # once more; or the target runs already
     State.REBOOTING:  State.REBOOTING,
-    State.PROVING:    State.REBOOTING,   # the boot loader may have fallen back meanwhile
+    State.FINISHING:  State.REBOOTING,   # the boot loader may have fallen back meanwhile
+    State.PROVING:    State.REBOOTING,
     State.COMMITTING: State.COMMITTING,
     State.REVERTING:  State.REVERTING,
+    State.UNDOING:    State.UNDOING,     # the step that was being undone once more
     State.REPORTING:  State.REPORTING,
 })
 # fmt: on
 
-BEFORE_SWITCH = frozenset({State.IDLE, State.JUDGING, State.PREPARING, State.WRITING, State.CHECKING})
-"""The boot loader has not been told of the update: it can be dropped, and its offer begun again."""
+BEFORE_SWITCH = frozenset({State.IDLE, State.JUDGING, State.PREPARING, State.WRITING, State.CHECKING, State.STAGING})
+"""The boot loader has not been told of the update, and no step was begun: it can be dropped, and its offer begun again.
+"""
+IN_TRIAL = frozenset({State.REBOOTING, State.FINISHING, State.PROVING, State.COMMITTING})
+"""The new system is to run, and has not proved itself."""
 
 
 def next_state(state: State, event: Event) -> State:

@@ -11,7 +11,7 @@ PIECE_BYTES = 512 * 1024
 
 
 class DirectReads(Protocol):
-    """What is needed of `agent.disk.Kernel`."""
+    """What is needed of `agent.kernel.Kernel`."""
 
     def read_into(self, descriptor: int, buffer: memoryview, offset: int) -> int:
         """See Kernel."""

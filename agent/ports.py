@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Protocol
 
 from agent.channel import Offer
 from agent.disk import Disk
+from agent.handling import Handler
 from agent.permission import ALWAYS_ALLOWED, Moment, Permission
 from agent.record import Boots, Failure, Reset, Waiting
 from agent.slots import BootLoader, Slot
@@ -129,6 +130,8 @@ class Ports:
     guard: Guard = field(default_factory=Unguarded)
     crashes: Callable[[], tuple[str, ...]] = uncrashed
     """Marks of the records of panics that the kernel has left; see `agent.crashes`."""
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    """Who installs steps of a release that are not the agent's own image, by the names that releases call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,8 @@ class Concluded:
     delivered: bool
 
 
-Step = Idle | Suspended | Postponed | Rebooting | Concluded
+Halt = Idle | Suspended | Postponed | Rebooting | Concluded
+"""Why the engine handed back control."""
 
 
 @dataclass(frozen=True, slots=True)

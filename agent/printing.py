@@ -11,7 +11,7 @@ from typing import assert_never
 import msgspec
 
 from agent.local_parts import LocalStatus
-from agent.ports import Concluded, Idle, Postponed, Rebooting, SlotStatus, Status, Step, Suspended
+from agent.ports import Concluded, Halt, Idle, Postponed, Rebooting, SlotStatus, Status, Suspended
 from agent.quarantine import often
 from agent.record import Failure, Reset
 from bridge.release.errors import EXIT_CODES
@@ -39,11 +39,11 @@ class Printer:
     def __init__(self, *, json: bool) -> None:
         self._json = json
 
-    def step(self, step: Step) -> int:
+    def halt(self, halt: Halt) -> int:
         """Print what came of an update, and give its exit code."""
-        document = {"step": type(step).__name__.lower(), **msgspec.to_builtins(step)}
-        self._show(document, _step_text(step))
-        return exit_code(step)
+        document = {"step": type(halt).__name__.lower(), **msgspec.to_builtins(halt)}
+        self._show(document, _halt_text(halt))
+        return exit_code(halt)
 
     def status(self, status: Status, local: LocalStatus) -> None:
         """Print the state of the device, and what those on it have to do with an update."""
@@ -75,9 +75,9 @@ class Printer:
         _say(msgspec.json.format(msgspec.json.encode(document)).decode() if self._json else text)
 
 
-def exit_code(step: Step) -> int:
+def exit_code(halt: Halt) -> int:
     """0 done, 1 failed, 10 to 18 and 33 refused, 19 fell back, 32 waits for permission, 75 restart first."""
-    match step:
+    match halt:
         case Idle():
             return 0
         case Suspended():
@@ -88,7 +88,7 @@ def exit_code(step: Step) -> int:
             return REBOOT
         case Concluded(report=report):
             return _report_code(report)
-    assert_never(step)
+    assert_never(halt)
 
 
 def _report_code(report: Report) -> int:
@@ -99,8 +99,8 @@ def _report_code(report: Report) -> int:
     return 1 if report.code is None else EXIT_CODES.get(report.code, 1)
 
 
-def _step_text(step: Step) -> str:
-    match step:
+def _halt_text(halt: Halt) -> str:
+    match halt:
         case Idle():
             return "nothing to do: no offer"
         case Suspended(reason=reason):
@@ -111,7 +111,7 @@ def _step_text(step: Step) -> str:
             return "restart the machine: the update goes on after it"
         case Concluded(report=report, delivered=delivered):
             return report_text(report) + ("" if delivered else "\nthe cloud has not heard of it yet")
-    assert_never(step)
+    assert_never(halt)
 
 
 def report_text(report: Report) -> str:

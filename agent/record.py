@@ -15,13 +15,14 @@ from bridge.release.delta.checkpoint import START, Checkpoint
 from bridge.release.image import Image
 from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome, Report
+from bridge.release.step import Place, Step
 
 MAX_CONCLUDED = 16
 """Offers whose end is remembered; a cloud that repeats one gets the same answer."""
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What a slot holds. `image` is None for what was there before the first release; `health` names checks to run;
+    """What a slot holds. `image` is None for what was there before the first image came; `health` names checks to run;
     `saved` is what a delta saved when it came, in bytes."""
 
     release: str = ""
@@ -32,6 +33,11 @@ class Holding(msgspec.Struct, frozen=True):
     health: tuple[str, ...] = ()
     committed: bool = False
     saved: int = 0
+
+    @property
+    def is_original(self) -> bool:
+        """Whether it was there before the first release."""
+        return self.image is None and not self.release
 
 
 class Boots(msgspec.Struct, frozen=True):
@@ -54,11 +60,25 @@ class Reset(StrEnum):
     """The kernel gave up, whether it restarted by itself then or a watchdog did it."""
 
 
+class StepPlan(msgspec.Struct, frozen=True):
+    """A step that its handler does, and the artifact that is its file."""
+
+    step: Step
+    artifact: Artifact
+
+    @property
+    def is_of_slot(self) -> bool:
+        """Whether its handler writes the slot that does not run."""
+        return self.step.place is Place.SLOT
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """What an accepted release does here: `artifact` makes `target` hold `goal`; None where the bytes are there.
+    """What an accepted release does here: `artifact` makes `target` hold `goal`; None where the bytes are there, or
+    where a step of `steps` brings them.
 
     `saved` is by how many bytes the full artifact is longer, `remark` why a shorter one was not taken ("" when none
-    was meant for this device).
+    was meant for this device). `steps` are all but the one that the agent does itself, in their order; the first
+    `before` of them are done before the switch. `in_place`: no step is of the slot, and `target` is the one that runs.
     """
 
     target: Slot
@@ -66,6 +86,30 @@ class Plan(msgspec.Struct, frozen=True):
     artifact: Artifact | None = None
     saved: int = 0
     remark: str = ""
+    steps: tuple[StepPlan, ...] = ()
+    before: int = 0
+    in_place: bool = False
+
+    @property
+    def slot_step(self) -> StepPlan | None:
+        """The one whose handler writes the slot."""
+        return next((each for each in self.steps if each.is_of_slot), None)
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the files of all steps."""
+        return sum(each.artifact.length for each in self.steps)
+
+    @property
+    def taken(self) -> Artifact | None:
+        """What the report names: the artifact of the slot, else the first file; None where nothing is fetched."""
+        named = self.artifact or (None if self.slot_step is None else self.slot_step.artifact)
+        return named or (self.steps[0].artifact if self.steps else None)
+
+    def with_slot_kept(self) -> Plan:
+        """The plan where the slot holds the goal already: whoever would write it has nothing to do."""
+        left = tuple(each for each in self.steps if not each.is_of_slot)
+        return msgspec.structs.replace(self, steps=left, before=self.before - len(self.steps) + len(left))
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -86,6 +130,10 @@ class Update(msgspec.Struct, frozen=True):
     times the agent started since the last progress, `ending` how it ends or is going to end. `checked`: the whole slot
     was read back and held what it should; `waiting`: what the update was postponed for, None once that is over;
     `excused`: the boots that are not held against the trial, as somebody ended them.
+
+    Of the plan's steps: `staged` counts the bytes of their files, in their order, that are durable; the first `begun`
+    were begun, and are not undone yet; the first `ended` were installed to their end, and not settled yet; `undone_in`
+    is the boot in which one was undone last that is in effect after a restart alone.
     """
 
     offer: str
@@ -98,6 +146,10 @@ class Update(msgspec.Struct, frozen=True):
     checked: bool = False
     waiting: Waiting | None = None
     excused: tuple[str, ...] = ()
+    staged: int = 0
+    begun: int = 0
+    ended: int = 0
+    undone_in: str = ""
 
 
 class Unusable(msgspec.Struct, frozen=True):

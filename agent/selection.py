@@ -6,7 +6,7 @@ import logging
 
 import msgspec
 
-from agent.choice import Means, deltas_for, passed_over, require_link
+from agent.choice import Means, deltas_for, passed_over, refuse_link, require_link
 from agent.context import Context
 from agent.record import Plan
 from agent.slotfile import opened
@@ -37,6 +37,15 @@ class Selection:
             self._require_link()
         saved = max(0, self._release.full.length - artifact.length)
         return msgspec.structs.replace(plan, artifact=artifact, saved=saved, remark=self._remark(artifact))
+
+    def require_link_for_files(self, plan: Plan) -> None:
+        """Whether the files of the steps of `plan` may be fetched over the link as it is: they come whole.
+
+        Raises: MeteredLink.
+        """
+        release, allowed = self._release, self._context.limits.full_over_metered
+        if not (release.full_over_metered and allowed) and self._context.ports.metered():
+            refuse_link(release, f"the files of the steps of {plan.file_bytes} bytes", "they come whole")
 
     @property
     def _means(self) -> Means:

@@ -13,7 +13,7 @@ from agent.channel import Channel, Offer
 from agent.heartbeat import Heartbeat
 from agent.notify import Notifier
 from agent.pace import Backoff, StopRequested, Timing
-from agent.ports import Concluded, Idle, Postponed, Rebooting, Step, Suspended
+from agent.ports import Concluded, Halt, Idle, Postponed, Rebooting, Suspended
 from agent.printing import report_text
 from agent.uplink import UnopenedChannel
 from bridge.release.errors import ChannelError, OtabridgeError
@@ -36,10 +36,10 @@ _log = logging.getLogger(__name__)
 class Updates(Protocol):
     """What the service needs of `agent.engine.Engine`."""
 
-    def resume(self, channel: Channel) -> Step:
+    def resume(self, channel: Channel) -> Halt:
         """See Engine."""
 
-    def install(self, channel: Channel, offer: Offer) -> Step:
+    def install(self, channel: Channel, offer: Offer) -> Halt:
         """See Engine."""
 
     def describe(self) -> DeviceState:
@@ -105,32 +105,32 @@ class Service:
         # Ready before the first step: proving a trial boot takes minutes and may itself wait for the system to be up.
         self._notifier.ready()
         try:
-            step = self._updates.resume(self._channel)
-            while not (self._supervised and isinstance(step, Rebooting)):
-                step = self._after(step)
+            halt = self._updates.resume(self._channel)
+            while not (self._supervised and isinstance(halt, Rebooting)):
+                halt = self._after(halt)
         except StopRequested:
             _log.info("stopping")
             self._excuse_restart()
             return None
         finally:
             self._notifier.stopping()
-        return step
+        return halt
 
-    def once(self, timeout: float = ONCE_SECONDS) -> Step:
+    def once(self, timeout: float = ONCE_SECONDS) -> Halt:
         """Bring the update under way one step further, or else wait up to `timeout` seconds for an offer and begin it.
 
         Raises: OtabridgeError; StopRequested.
         """
-        step = self._updates.resume(self._channel)
-        if not isinstance(step, Idle):
-            return step
+        halt = self._updates.resume(self._channel)
+        if not isinstance(halt, Idle):
+            return halt
         offer = self._ask(timeout)
-        return step if offer is None else self._updates.install(self._channel, offer)
+        return halt if offer is None else self._updates.install(self._channel, offer)
 
-    def _after(self, step: Step) -> Step:
+    def _after(self, halt: Halt) -> Halt:
         self._heartbeat.beat()
         self._surroundings.told()
-        match step:
+        match halt:
             case Idle():
                 return self._await_offer()
             case Suspended(reason=reason):
@@ -147,7 +147,7 @@ class Service:
                 self._tell("waiting for the machine to restart")
                 self._timing.sleep(RESTART_SECONDS)
             case _:
-                assert_never(step)
+                assert_never(halt)
         return self._updates.resume(self._channel)
 
     def _excuse_restart(self) -> None:
@@ -159,7 +159,7 @@ class Service:
         except OtabridgeError as error:
             _log.warning("the restart counts as a failed boot: %s", error)
 
-    def _await_offer(self) -> Step:
+    def _await_offer(self) -> Halt:
         self._notifier.status("waiting for an offer")
         try:
             offer = self._ask(min(OFFER_SECONDS, self._heartbeat.patience))
@@ -185,15 +185,15 @@ class Service:
             self._channel.state(state)
             self._described = state
 
-    def _install(self, offer: Offer) -> Step:
+    def _install(self, offer: Offer) -> Halt:
         if offer.id in self._recent:  # a cloud that repeats itself must not keep the device busy
             self._pause(f"offer {offer.id} came again")
         self._tell(f"installing offer {offer.id}")
-        step = self._updates.install(self._channel, offer)
-        if isinstance(step, Concluded) and offer.id not in self._recent:
+        halt = self._updates.install(self._channel, offer)
+        if isinstance(halt, Concluded) and offer.id not in self._recent:
             self._faults = 0
             self._recent.append(offer.id)
-        return step
+        return halt
 
     def _wait(self, reason: str, seconds: float) -> None:
         """For permission; not longer than until somebody on the device may have changed his mind."""

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from agent.access import Access, identity_of, own_access
 from agent.config import AgentConfig, ConfigError
-from agent.disk import Linux, SystemDisk
+from agent.disk import SystemDisk
 from agent.journal import Journal
+from agent.kernel import Linux
 from agent.notify import Notifier
 from agent.pace import Timing
 from agent.writer.allowance import Allowance

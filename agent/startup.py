@@ -9,11 +9,12 @@ import msgspec
 
 from agent.counting import counted
 from agent.journal import Journal, JournalError, Legacy, NewerJournal
-from agent.judgement import running_version
+from agent.judgement import holds, running_version
 from agent.machine import RESUME, Event, State
+from agent.owed import Debts, Owed
 from agent.ports import Identity, Ports, Rebooting
 from agent.quarantine import with_failure
-from agent.record import Conclusion, Holding, Record, Update
+from agent.record import Conclusion, Holding, Plan, Record, Update
 from agent.slots import Slot
 from agent.trial import leave
 from bridge.release.errors import FailureCode, SlotError
@@ -25,12 +26,13 @@ logger = logging.getLogger(__name__)
 class Startup:
     """Takes stock before anything else is done. `trouble` says what is wrong with the journal, None when nothing is."""
 
-    def __init__(self, identity: Identity, ports: Ports, journal: Journal) -> None:
+    def __init__(self, identity: Identity, ports: Ports, journal: Journal, debts: Debts) -> None:
         """Read the journal; one that is not usable counts as empty."""
         self._identity = identity
         self._ports = ports
         self._journal = journal
-        self._refilled = False
+        self._debts = debts
+        self._refilled = self._paid = False
         self.trouble = self._load()
 
     def take_stock(self, running: Slot) -> Rebooting | None:
@@ -50,8 +52,60 @@ class Startup:
             return None
         if trial is not None:
             return self._end_stray_trial(running, trial)
-        self._adopt(running)
+        if not self._owes(running):
+            self._adopt(running)
         return None
+
+    def _owes(self, running: Slot) -> bool:
+        """Whether steps are to be undone of which the journal knows nothing any more; from now on it does. Looked for
+        once a process. In the system of the target, where that was never committed, nothing can be undone."""
+        if self._paid:
+            return False
+        owed = self._debts.found()
+        owes = owed is not None and self._is_to_be_undone(owed, running)
+        if owed is not None and owes:
+            self._undo(owed, running)
+        else:
+            self._tidy(owed, running)
+        self._paid = True
+        return owes
+
+    def _is_to_be_undone(self, owed: Owed, running: Slot) -> bool:
+        update = self._journal.record.update
+        waits = update is not None and update.digest == owed.digest  # for its offer, and no step was begun
+        return not waits and not self._stands(owed.plan, running) and _is_undone_in(owed, running)
+
+    def _tidy(self, owed: Owed | None, running: Slot) -> None:
+        update = self._journal.record.update
+        if owed is not None and self._stands(owed.plan, running):
+            self._debts.forget(owed.digest)
+        self._debts.sweep("" if update is None else update.digest)
+
+    def _stands(self, plan: Plan, running: Slot) -> bool:
+        """Whether `plan` was committed, and runs."""
+        record = self._journal.record
+        holding = record.holding(running)
+        is_committed = holding is not None and holding.committed and record.expected is running
+        return is_committed and plan.target is running and (not plan.in_place or holds(record, running, plan))
+
+    def _undo(self, owed: Owed, running: Slot) -> None:
+        """Told under the offer of old; where that has ended already, it ends otherwise after all."""
+        record = self._journal.record
+        told = record.conclusion(owed.offer, owed.digest)
+        version = running_version(self._identity, record, running) or ""
+        detail = f"steps of release {owed.plan.goal.version} had been begun and had come to no end; they are undone"
+        ending = Report(Outcome.FAILED, str(running), version, FailureCode.JOURNAL, detail, record.fallbacks)
+        if told is not None:
+            record = msgspec.structs.replace(record, fallbacks=record.fallbacks + 1)
+            record = with_failure(record, owed.plan.goal, detail)
+            ending = replace(ending, outcome=Outcome.FELL_BACK, code=FailureCode.FELL_BACK, fallbacks=record.fallbacks)
+        update = _undoing(Update(owed.offer, owed.digest, ending=ending), owed)
+        self._move_from_idle(Event.LEFT, msgspec.structs.replace(record, update=update))
+
+    def _move_from_idle(self, event: Event, record: Record) -> None:
+        if self._journal.record.state is not State.IDLE:
+            self._journal.keep(msgspec.structs.replace(self._journal.record, state=State.IDLE))
+        self._journal.move(event, msgspec.structs.replace(record, state=State.IDLE))
 
     def set_aside_unusable(self) -> None:
         """Keep a copy of a journal that is not usable, and begin another. Raises: JournalError."""
@@ -117,6 +171,9 @@ class Startup:
         record = record if goal is None else with_failure(record, goal, detail)
         report = Report(Outcome.FELL_BACK, running, version, FailureCode.FELL_BACK, detail, record.fallbacks)
         update = Update(legacy.update.offer, legacy.update.digest, ending=report)
+        owed = self._debts.found()
+        if owed is not None and owed.digest == update.digest and _is_undone_in(owed, running):
+            return msgspec.structs.replace(record, state=State.UNDOING, update=_undoing(update, owed))
         return msgspec.structs.replace(record, state=State.REPORTING, update=update)
 
     def _end_stray_trial(self, running: Slot, trial: Slot) -> Rebooting | None:
@@ -162,14 +219,21 @@ class Startup:
         report = Report(Outcome.FELL_BACK, running, version, FailureCode.FELL_BACK, detail, fallbacks)
         update = Update("", ending=report) if told is None else _told_anew(told, report)
         record = self._blamed(record, running.other, detail)
-        idle = msgspec.structs.replace(record, state=State.IDLE, fallbacks=fallbacks, update=update)
-        if self._journal.record.state is not State.IDLE:
-            self._journal.keep(msgspec.structs.replace(self._journal.record, state=State.IDLE))
-        self._journal.move(Event.FELL_BACK, idle)
+        self._move_from_idle(Event.FELL_BACK, msgspec.structs.replace(record, fallbacks=fallbacks, update=update))
 
     def _blamed(self, record: Record, left: Slot, detail: str) -> Record:
         holding = record.holding(left)
-        return record if holding is None or holding.image is None else with_failure(record, holding, detail)
+        return record if holding is None or holding.is_original else with_failure(record, holding, detail)
+
+
+def _is_undone_in(owed: Owed, running: Slot) -> bool:
+    """Whether slot `running` is where what is owed can be undone."""
+    return owed.plan.in_place or owed.plan.target is not running
+
+
+def _undoing(update: Update, owed: Owed) -> Update:
+    """`update`, with all that is owed to be undone: how much of it was begun is not known."""
+    return msgspec.structs.replace(update, plan=owed.plan, begun=len(owed.plan.steps))
 
 
 def _told_of_trial(record: Record, running: Slot) -> Conclusion | None:

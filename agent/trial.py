@@ -17,6 +17,7 @@ from agent.ports import Ports, Rebooting
 from agent.quarantine import forgiven
 from agent.record import Holding, Plan
 from agent.slots import BootEnvironmentError, Slot
+from agent.steps import Steps
 from bridge.release.errors import FailureCode, SlotError
 from bridge.release.report import Outcome, Phase, Report
 
@@ -25,16 +26,20 @@ logger = logging.getLogger(__name__)
 
 def leave(ports: Ports, slot: Slot) -> Rebooting:
     """End the trial of `slot`, which runs, by restarting into the default slot."""
-    # Where the environment cannot be written, the boot loader's own count of trial boots still ends the trial; where
-    # the restart is refused, it is asked for again.
+    # Where the environment cannot be written, the boot loader's own count of trial boots still ends the trial.
     try:
         ports.boots.mark_unbootable(slot)
     except SlotError:
         logger.exception("slot %s is left all the same", slot)
+    return restart(ports)
+
+
+def restart(ports: Ports) -> Rebooting:
+    """Restart the machine, whatever is under way. Where that is refused, it is asked for again."""
     try:
         ports.board.reboot()
     except SlotError:
-        logger.exception("slot %s still runs", slot)
+        logger.exception("the machine was not restarted")
     return Rebooting()
 
 
@@ -43,6 +48,7 @@ class Trial:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._steps = Steps(context)
 
     def switch(self) -> None:
         """SWITCHING: again where it is unsure whether the boot loader was told, unless the target runs already."""
@@ -58,15 +64,19 @@ class Trial:
         if context.ports.board.boot_id() == context.update.boot_id:
             context.ports.board.reboot()
             return Rebooting()
-        if self._arrived:
-            context.journal.move(Event.ARRIVED, context.record)
+        if not self._arrived:
+            self._fall_back()
+        elif context.update.ended < len(context.plan.steps):
+            context.journal.move(Event.UNFINISHED, context.record)
         else:
-            context.end_fallen_back(Event.FELL_BACK, self._given_up_by_boot_loader())
+            context.journal.move(Event.ARRIVED, context.record)
         return None
 
     def prove(self) -> None:
         """PROVING: to COMMITTING when healthy and nobody objects, else to REVERTING."""
         context = self._context
+        if context.plan.in_place:
+            context.ports.guard.arm()  # elsewhere the start of the trial boot did
         with suppress(OfferWithdrawn):  # too late: the trial decides, and its report is dropped
             context.reporter.show(Phase.PROVING)
         detail = context.ports.health.prove(context.plan.goal.health) or Asking(context).objection()
@@ -78,20 +88,25 @@ class Trial:
         """COMMITTING: the target becomes the default, the floor rises, and the update counts as installed."""
         context = self._context
         if not self._arrived:
-            return context.end_fallen_back(Event.FELL_BACK, self._given_up_by_boot_loader())
-        self._make_default()
+            return self._fall_back()
+        if not context.plan.in_place:
+            self._make_default()
         context.ports.guard.release()
+        self._steps.owe_nothing()
         return self._record_commit()
 
     def revert(self) -> Rebooting | None:
-        """REVERTING: until the old slot runs and the target is not on trial."""
+        """REVERTING: until the old slot runs and the target is not on trial. In place there is no slot to leave."""
         context, target = self._context, self._context.plan.target
-        if self._is_default(target):
+        if context.plan.in_place:
+            context.ports.guard.release()
+        elif self._is_default(target):
             self._stay()
             return None
-        if self._arrived:
+        elif self._arrived:
             return leave(context.ports, target)
-        context.ports.boots.mark_unbootable(target)
+        else:
+            context.ports.boots.mark_unbootable(target)
         self._record_return()
         return None
 
@@ -105,8 +120,21 @@ class Trial:
             raise RuntimeError("a reverted update knows why")
         return self._context.update.ending
 
+    def _fall_back(self) -> None:
+        self._context.end_fallen_back(self._way_back(Event.FELL_BACK, Event.LEFT), self._given_up_by_boot_loader())
+
+    def _way_back(self, done: Event, owing: Event) -> Event:
+        """`owing` where steps were begun, which are to be undone now that the old system runs; else `done`."""
+        if self._context.update.begun:
+            return owing
+        self._steps.owe_nothing()
+        return done
+
     def _given_up_by_boot_loader(self) -> Report:
-        detail = f"the boot loader gave slot {self._context.plan.target} up; slot {self._context.running} runs again"
+        target, running = self._context.plan.target, self._context.running
+        bites = self._context.record.boots(target).watchdog_resets
+        cause = f"; a watchdog ended {bites} of its boots" if bites else ""
+        detail = f"the boot loader gave slot {target} up{cause}; slot {running} runs again"
         return self._context.report(Outcome.FELL_BACK, FailureCode.FELL_BACK, detail)
 
     def _record_commit(self) -> None:
@@ -137,7 +165,9 @@ class Trial:
         # There is no way back: a commit that was told as failed has been made, or a person made the slot the default.
         context, plan = self._context, self._context.plan
         context.ports.guard.release()
-        error = BootEnvironmentError(f"slot {plan.target} is the default already: {self._ending.detail}")
+        self._steps.owe_nothing()
+        kept = ", and the steps stay as they are" if context.update.begun else ""
+        error = BootEnvironmentError(f"slot {plan.target} is the default already{kept}: {self._ending.detail}")
         record = context.changed(ending=context.report(Outcome.FAILED, error.code, str(error)), strikes=0)
         record = record.with_holding(plan.target, _committed(plan))
         context.journal.move(Event.FAILED, msgspec.structs.replace(record, expected=plan.target))
@@ -145,10 +175,11 @@ class Trial:
     def _record_return(self) -> None:
         ending, now = self._ending, self._context.report(Outcome.INSTALLED)
         report = replace(ending, slot=now.slot, version=now.version)
+        event = self._way_back(Event.RETURNED, Event.OWING)
         if ending.outcome is Outcome.FELL_BACK:
-            self._context.end_fallen_back(Event.RETURNED, report)
+            self._context.end_fallen_back(event, report)
         else:
-            self._context.end(Event.RETURNED, report)
+            self._context.end(event, report)
 
 
 def _committed(plan: Plan) -> Holding:

@@ -26,6 +26,7 @@ from agent.engine import Engine
 from agent.fetch import HttpDownload, Limits
 from agent.folder import FolderDownload
 from agent.guard import HardwareGuard
+from agent.handler_parts import handlers_of
 from agent.heartbeat import Heartbeat
 from agent.herald import Herald
 from agent.journal import Journal, JournalError
@@ -117,6 +118,7 @@ class _Porting:
             introduce=access.introduce,
             guard=guard_of(self.guard),
             crashes=access.crashes,
+            handlers=handlers_of(config, timing, access.disk),
         )
 
     def _checks(self) -> Health:

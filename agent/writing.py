@@ -66,17 +66,20 @@ class Writing:
 
     def check(self) -> None:
         """CHECKING: the whole slot, read back, before permission to switch is asked for the first time; afterwards once
-        it was given, as waiting must cost little. What ran before the first release has no sha256 to compare.
+        it was given, as waiting must cost little. What ran before the first release has no sha256 to compare. Where
+        there are steps beside the image, their files come next, and permission after them.
 
         Raises: Vetoed and NotNow.
         """
         context, waited = self._context, self._context.update.checked
-        if waited:
+        if waited and context.update.staged == context.plan.file_bytes:
             self._require_permission()
         try:
             self._read_back()
         except SlotError as error:
             return self._make_good(error)
+        if context.plan.steps:
+            return context.journal.move(Event.MORE, context.changed(checked=True))
         if not waited:
             self._require_permission()
         context.reporter.show(Phase.SWITCHING)

@@ -13,31 +13,33 @@ from bridge.images import measure
 from bridge.release.delta.apply import Expected
 from bridge.release.delta.spans import Source
 from bridge.release.errors import AlteredRelease
-from bridge.release.manifest import Artifact
+from bridge.release.manifest import Artifact, Codec
 
-Step = Callable[[int], None]
+Advance = Callable[[int], None]
 """Called with the number of bytes of an artifact that were held against their description since the last call."""
 
 
-def check_artifact(path: Path, artifact: Artifact, step: Step, old: Source | None = None) -> bool:
-    """Read the file at `path`: its length and sha256, and the images that it says it is about. Then make its image.
+def check_artifact(path: Path, artifact: Artifact, advance: Advance, old: Source | None = None) -> bool:
+    """Read the file at `path`: its length and sha256, and the images that a payload says it is about. Then make its
+    image.
 
-    A delta is applied only where `old`, the image that it starts from, is given. Returns whether the image was made.
+    A delta is applied only where `old`, the image that it starts from, is given. What a handler is handed as it is can
+    only be made on a device, unless it is its own image. Returns whether the image was made.
 
     Raises:
         AlteredRelease: it is missing, differs in any byte, or is about other images.
         ReleaseError: it is what was signed, and yet no device could install it.
     """
-    is_made = artifact.source is None or old is not None
     with naming(f"artifact {artifact.name}"), _opened(path) as file:
         _require_signed(file, artifact)
-        _require_images(file, artifact)
-        if is_made:
-            for _ in apply(chunks(file, step), Expected(artifact.image, artifact.source), old or NO_SOURCE):
-                pass
-    if not is_made:
-        step(artifact.length)
-    return is_made
+        if artifact.codec is Codec.PAYLOAD:
+            _require_images(file, artifact)
+            if artifact.source is None or old is not None:
+                for _ in apply(chunks(file, advance), Expected(artifact.image, artifact.source), old or NO_SOURCE):
+                    pass
+                return True
+    advance(artifact.length)
+    return artifact.is_its_image
 
 
 @contextmanager

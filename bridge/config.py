@@ -97,8 +97,13 @@ class Config:
 
 def read_config(file: Path = DEFAULT_FILE) -> Config:
     """The configuration in `file`. Raises: UsageError, naming file, field and value."""
+    return parse_config(_read(file), file)
+
+
+def parse_config(data: bytes, file: Path) -> Config:
+    """The configuration that `data` is, as the content of `file`. Raises: UsageError, naming file, field and value."""
     folder = file.parent
-    document = _convert(_decode(file), file)
+    document = _convert(_decode(data, file), file)
     return Config(
         file=file,
         store=_store(document.store, file),
@@ -118,13 +123,16 @@ def _store(config: StoreConfig, file: Path) -> Path | str:
     return url
 
 
-def _decode(file: Path) -> Mapping[str, object]:
+def _read(file: Path) -> bytes:
     if not file.exists():
         raise UsageError(
             f"{file}: there is no configuration; name it with --config or OTABRIDGE_CONFIG, or go to its folder. "
             "To try things out, `otabridge sim` makes one"
         )
-    data = read_bounded(file, MAX_FILE_BYTES, "configuration")
+    return read_bounded(file, MAX_FILE_BYTES, "configuration")
+
+
+def _decode(data: bytes, file: Path) -> Mapping[str, object]:
     if len(data) > MAX_FILE_BYTES:
         raise UsageError(f"{file}: larger than {MAX_FILE_BYTES} bytes")
     try:

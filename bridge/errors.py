@@ -15,6 +15,8 @@
     ├── PlanDrifted          29   the world is not the one that the plan was made for
     ├── RolloutRolledBack    30   its devices were sent back to the previous release
     ├── ForeignImage         31   an image is not the one that a payload is about
+    ├── FleetLacks           34   a permission or a resource of a fleet is missing (32 and 33 are the agent's)
+    ├── FleetUnproven        35   nothing is known to be missing, and not everything could be proven
     └── FleetError            1   a cloud refused or could not be reached (`bridge.fleet`)
 
 The numbers are documented in `docs/reference/exit-codes.md` and never reused.
@@ -148,3 +150,21 @@ class ForeignImage(OtabridgeError):
     def exit_code(self) -> int:
         """31."""
         return 31
+
+
+class FleetLacks(OtabridgeError):
+    """A permission or a resource that the work on a fleet needs is missing."""
+
+    @property
+    def exit_code(self) -> int:
+        """34."""
+        return 34
+
+
+class FleetUnproven(OtabridgeError):
+    """Nothing is known to be missing, but some of what the work on a fleet needs could not be proven."""
+
+    @property
+    def exit_code(self) -> int:
+        """35."""
+        return 35

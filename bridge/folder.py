@@ -20,7 +20,7 @@ from bridge.release.trust import Facts, Trust, Verdict, canonical, judge, read_r
 
 RELEASE_FILE = "release.json"
 
-Step = Callable[[int], None]
+Advance = Callable[[int], None]
 """Called with the number of bytes of artifacts that were examined since the last call."""
 Sources = Mapping[Image, Path]
 """Where the images lie that deltas start from."""
@@ -30,7 +30,8 @@ Sources = Mapping[Image, Path]
 class Finding:
     """One artifact held against its signed description; `problem` is None when it is that artifact.
 
-    `is_applied` tells whether its image was made of it, which takes the old image where it is a delta.
+    `is_applied` tells whether its image was made of it, which takes the old image where it is a delta, and a device
+    where another handler than otabridge's own makes it.
     """
 
     artifact: Artifact
@@ -95,30 +96,30 @@ def examine(
     trust: Trust,
     now: datetime,
     facts: Facts | None,
-    step: Step | None,
+    advance: Advance | None,
     *,
     sources: Sources = MappingProxyType({}),
 ) -> Examination:
     """Hold the release at `path` against `trust`, as a device does, and its artifacts against their description.
 
-    `step` None leaves the artifacts out. Deltas are applied to those of `sources` that they start from.
+    `advance` None leaves the artifacts out. Deltas are applied to those of `sources` that they start from.
 
     Raises: UsageError when `release.json` or a source cannot be read; refusals are values.
     """
     verdict = judge(trust, read_document(path), now, facts)
-    if verdict.release is None or step is None:
+    if verdict.release is None or advance is None:
         return Examination(verdict)
-    folder = release_file(path).parent
-    return Examination(verdict, tuple(_hold(folder, artifact, step, sources) for artifact in verdict.release.artifacts))
+    folder, artifacts = release_file(path).parent, verdict.release.artifacts
+    return Examination(verdict, tuple(_hold(folder, artifact, advance, sources) for artifact in artifacts))
 
 
-def _hold(folder: Path, artifact: Artifact, step: Step, sources: Sources) -> Finding:
+def _hold(folder: Path, artifact: Artifact, advance: Advance, sources: Sources) -> Finding:
     path = folder / artifact.name
     source = sources.get(artifact.source) if artifact.source else None
     try:
         if source is None:
-            return Finding(artifact, None, check_artifact(path, artifact, step))
+            return Finding(artifact, None, check_artifact(path, artifact, advance))
         with open_image(source) as old:
-            return Finding(artifact, None, check_artifact(path, artifact, step, old))
+            return Finding(artifact, None, check_artifact(path, artifact, advance, old))
     except ReleaseError as error:
         return Finding(artifact, error)

@@ -35,7 +35,7 @@ DEFAULT_LEVEL = 19
 SOURCE_DIGITS = 12
 """Hex digits of the source's sha256 in the name of a delta."""
 
-Step = Callable[[int], None]
+Advance = Callable[[int], None]
 """Called with the number of image bytes that were read since the last call."""
 
 
@@ -61,37 +61,41 @@ def artifact_name(release: str, version: str, hardware: str = "", source: str = 
 
     `source` is the sha256 of the image that a delta starts from; "" names the full artifact.
     """
-    kind = f"from-{source[:SOURCE_DIGITS]}.delta" if source else "full"
+    return file_name(release, version, hardware, f"from-{source[:SOURCE_DIGITS]}.delta" if source else "full")
+
+
+def file_name(release: str, version: str, hardware: str, kind: str) -> str:
+    """A file name for what is of this `kind` in `release` at `version`; see `artifact_name`."""
     parts = f"{release}-{version}.{hardware}" if hardware else f"{release}-{version}"
     return re.sub(r"[^A-Za-z0-9._-]", "-", f"{parts}.{kind}").lstrip("._-")
 
 
-def build_artifact(source: Path, target: Path, step: Step, encoding: Encoding | None = None) -> Artifact:
+def build_artifact(source: Path, target: Path, advance: Advance, encoding: Encoding | None = None) -> Artifact:
     """Write the full artifact of the raw image `source` (a file or a block device) to `target`.
 
-    `target` appears whole or not at all. The image must not change meanwhile. `step` counts the image once.
+    `target` appears whole or not at all. The image must not change meanwhile. `advance` counts the image once.
 
     Raises:
         UsageError: the image is missing, empty, no file or device, too large, or changed; or `target` has no room.
     """
     with open_image(source) as image, whole_or_nothing(target, "artifact") as output:
         read = describe(image)
-        memory = _encode(image, read, output, step, encoding or Encoding())
+        memory = _encode(image, read, output, advance, encoding or Encoding())
         image.require_unchanged()
         length, sha256 = measure(output)
     return Artifact(target.name, length, sha256, read, memory=memory)
 
 
 def unwatched(_count: int) -> None:
-    """A step that nobody hears of."""
+    """Nobody hears of it."""
 
 
-def describe(image: ImageFile, step: Step = unwatched) -> Image:
+def describe(image: ImageFile, advance: Advance = unwatched) -> Image:
     """Length and sha256 of `image`, by reading all of it. Raises: UsageError."""
     digest = hashlib.sha256()
     for piece in image.pieces():
         digest.update(piece)
-        step(len(piece))
+        advance(len(piece))
     return Image(image.length, digest.hexdigest())
 
 
@@ -105,15 +109,15 @@ def measure(file: BufferedRandom | BufferedReader) -> tuple[int, str]:
 class _Passing:
     """The image on its way into the artifact, read in order: counted and hashed once more."""
 
-    def __init__(self, image: ImageFile, step: Step) -> None:
+    def __init__(self, image: ImageFile, advance: Advance) -> None:
         self._image = image
-        self._step = step
+        self._advance = advance
         self._hash = hashlib.sha256()
 
     def pread(self, offset: int, length: int) -> bytes:
         data = self._image.pread(offset, length)
         self._hash.update(data)
-        self._step(len(data))
+        self._advance(len(data))
         return data
 
     def require(self, read: Image) -> None:
@@ -122,9 +126,9 @@ class _Passing:
             raise _changed(self._image)
 
 
-def _encode(image: ImageFile, read: Image, output: BinaryIO, step: Step, encoding: Encoding) -> int:
+def _encode(image: ImageFile, read: Image, output: BinaryIO, advance: Advance, encoding: Encoding) -> int:
     """Bytes of memory that a device takes to apply what was written."""
-    passing, task = _Passing(image, step), Task(read)
+    passing, task = _Passing(image, advance), Task(read)
     spans = prove(cut_spans(whole_image(passing, read.length), WHOLE, 0), task, Pair(image))
     try:
         with _coders(encoding.threads) as pool:

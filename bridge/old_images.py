@@ -18,6 +18,7 @@ from bridge.large_files import whole_or_nothing
 from bridge.release.delta.apply import Expected
 from bridge.release.image import Image
 from bridge.release.manifest import Artifact, parse
+from bridge.release.step import IMAGE
 
 FOLDER = ".old-images"
 
@@ -66,11 +67,18 @@ def _open(given: Path, scratch: Path, progress: Progress) -> OldImage:
     if not (given.is_dir() or given.name == RELEASE_FILE):
         return OldImage(given, given, read_image(given))
     with naming(f"--delta-from {given}"):
-        full = parse(load(given).signed).full
+        full = _full_of(given)
         progress.begin(f"unpack {full.name}", full.length)
         with naming(f"artifact {full.name}"):
             _unpack(release_file(given).parent / full.name, full, scratch, progress)
     return OldImage(given, scratch, full.image)
+
+
+def _full_of(given: Path) -> Artifact:
+    release = parse(load(given).signed)
+    if release.slot_step is None or release.slot_step.handler != IMAGE:
+        raise UsageError(f"--delta-from {given}: that release holds no image of ours to unpack: give the raw image")
+    return release.full
 
 
 def _unpack(file: Path, full: Artifact, target: Path, progress: Progress) -> None:

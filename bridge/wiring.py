@@ -18,8 +18,9 @@ from bridge.engine.observing import OpenFleet
 from bridge.engine.record import Record
 from bridge.engine.rounds import Rounds, stoppable
 from bridge.fleet import Fleet
-from bridge.folder import Examination, Step, examine
+from bridge.folder import Advance, Examination, examine
 from bridge.planning.planned import Facts
+from bridge.probing import Probe
 from bridge.publish import Sending, publish
 from bridge.release.trust import Trust
 from bridge.roots import read_trust
@@ -42,6 +43,14 @@ def stated_facts(config: Config, name: str) -> Facts:
 
     chosen = config.fleet(name)
     return clouds.stated_facts(chosen.cloud, name, chosen.settings)
+
+
+def fleet_probes(config: Config, name: str) -> Sequence[Probe]:
+    """What proves permissions and resources of the fleet `name`, in order. Raises: UsageError for its settings."""
+    from adapters import clouds
+
+    chosen = config.fleet(name)
+    return clouds.probes(chosen.cloud, name, chosen.settings)
 
 
 def fleet_opener(config: Config) -> OpenFleet:
@@ -78,7 +87,7 @@ def _send_nothing(_fleet: str, _count: int) -> None:
 class Progress:
     """Whom to tell about bytes read while a release is verified, and sent while it is published."""
 
-    read: Step = _count_nothing
+    read: Advance = _count_nothing
     sent: Sending = _send_nothing
 
 

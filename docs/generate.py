@@ -23,7 +23,11 @@ from adapters.azure.fleet.settings import AzureFleetSettings
 from bridge import config
 from bridge.cli.app import app
 from bridge.rollout.schema import SCHEMA_FILE
+from bridge.tool_config_schema import SCHEMA_FILE as TOOL_CONFIG_SCHEMA
 from docs.rollout_page import rollout_page, schema_text
+from docs.steps_page import steps_page
+from docs.terraform_tables import pages as terraform_pages
+from docs.tool_config_page import tool_config_text
 from tests.agent.attacks.page import attacks_page
 from tests.agent.cases.page import state_cases_page
 
@@ -48,7 +52,10 @@ def pages() -> dict[Path, str]:
         HERE / "reference" / "rollout-file.md": f"{NOTE}\n{rollout_page()}",
         HERE / "reference" / "state-cases.md": f"{NOTE}\n{state_cases_page()}",
         HERE / "reference" / SCHEMA_FILE: schema_text(),
+        HERE / "reference" / "steps-file.md": f"{NOTE}\n{steps_page()}",
+        HERE / "reference" / TOOL_CONFIG_SCHEMA: tool_config_text(),
         HERE / "reference" / "attacks.md": f"{NOTE}\n{attacks_page()}",
+        **terraform_pages(),
     }
 
 

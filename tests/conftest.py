@@ -1,4 +1,6 @@
-"""For all tests: a slow machine is no failure, and folders are in memory where there is room for them."""
+"""For all tests: a slow machine is no failure, folders are in memory where there is room for them, and coverage is not
+measured of what is done over and over again.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,24 @@ import os
 import shutil
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 MEMORY = Path("/dev/shm")
 ROOM = 2 << 30
 """Bytes that must be free there; all folders of a run take a tenth of it."""
 TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
 """Where pytest makes the folders of tests; whoever sets it is obeyed."""
+TESTS = Path(__file__).parent.name
+REPEATED = (
+    "bridge/engine/test_controller_crashes.py",
+    "bridge/gates/test_health.py::test_looking_at_the_same_devices_again_and_again_keeps_the_stated_error",
+    "bridge/rehearsal/test_run.py::test_the_same_seed_deals_the_same_fates",
+    "kills/",
+    "sweep/",
+)
+"""Files, folders and tests that do the same thousands of times, as the properties do: watching them would double their
+time, and the tests of each behaviour have been on the same lines."""
 
 settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -25,3 +38,15 @@ def pytest_configure() -> None:
     """
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
         os.environ.setdefault(TEMPORARY, str(MEMORY))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Repetitions run as fast as they can; the tests in them are the same."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)) or _is_repeated(item):
+            item.add_marker("no_cover")
+
+
+def _is_repeated(item: pytest.Item) -> bool:
+    where = item.nodeid.removeprefix(f"{TESTS}/")
+    return where.startswith(REPEATED)

@@ -139,8 +139,10 @@ def _device_client_document(release: bytes | None, options: Options) -> str:
 
 def _full(release: bytes | None) -> NamedFile:
     """The full artifact alone: AWS's agent fetches all that is named, and cannot tell which delta fits the device."""
-    full = parse(read_release(release or b"").signed).full
-    return NamedFile(full.name, full.length, full.sha256)
+    content = parse(read_release(release or b"").signed)
+    if content.steps:
+        raise UsageError("translate aws: the release has steps, and AWS's agent knows none: name its files with --file")
+    return NamedFile(content.full.name, content.full.length, content.full.sha256)
 
 
 def _download(file: NamedFile, options: Options) -> Download:

@@ -15,6 +15,7 @@ class Effect(StrEnum):
     LOSE_REPLY = "lose_reply"  # it happens, but the answer never arrives
     THROTTLE = "throttle"  # refused: too many requests
     SERVER_ERROR = "server_error"  # refused: the cloud's own fault; `status` for HTTP
+    DENY = "deny"  # refused: whoever asks may not
     DUPLICATE = "duplicate"  # delivered twice
     DISCONNECT = "disconnect"  # it happens, then the connection drops instead of an answer
     CUT_BODY = "cut_body"  # the download stops after `body_bytes`

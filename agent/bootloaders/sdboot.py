@@ -20,7 +20,7 @@ from typing import Protocol
 
 from agent.bootloaders.partitions import Partitions
 from agent.bootloaders.verbs import Verbs
-from agent.disk import Kernel
+from agent.kernel import Kernel
 from agent.slots import BootEnvironmentError, Slot
 
 ENTRIES = Path("loader/entries")

@@ -13,7 +13,8 @@ from functools import singledispatchmethod
 from pathlib import Path
 from typing import Protocol
 
-from agent.disk import Disk, Kernel
+from agent.disk import Disk
+from agent.kernel import Kernel
 from agent.ports import Board
 from agent.readback import check_image
 from agent.slotfile import opened_medium

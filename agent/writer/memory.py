@@ -61,7 +61,8 @@ class Memory:
             self._keep(msgspec.structs.replace(self._record, roots=roots, update=None))
 
     def introduce(self, document: bytes, running: Slot) -> None:
-        """Take the release in `document` for what is to be written next, into the slot that is not `running`.
+        """Take the release in `document` for what is to be written next, into the slot that is not `running`; nothing
+        is to be written where no step of it is of the slot.
 
         Raises: ReleaseError: the owner did not sign it, it has expired, is for other devices or below the floor.
         """
@@ -69,7 +70,8 @@ class Memory:
         trust = remembered_trust(self._identity.root, self._record.roots)
         release = judge(trust, document, now).accepted()
         self._require_meant(release, running)
-        update = Update("", hashlib.sha256(document).hexdigest(), plan_for(release, running))
+        plan = plan_for(release, self._record, running)
+        update = None if plan.in_place else Update("", hashlib.sha256(document).hexdigest(), plan)
         if update != self._record.update:
             self._keep(msgspec.structs.replace(self._record, update=update, seen=now))
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from agent.disk import BlockFile, Linux, Medium, SystemDisk
+from agent.disk import BlockFile, Medium, SystemDisk
+from agent.kernel import Linux
 from agent.slots import BootEnvironmentError, Slot
 from agent.writer import protocol as ask
 from agent.writer.client import TRIES, ReleaseRefusedByWriter, SlotWriter, WriterGone
@@ -121,6 +122,26 @@ class RemoteDisk:
     def open_medium(self, path: Path) -> Medium:
         """See Disk."""
         return self._sent.open_medium(path)
+
+    def open_file(self, path: Path) -> BlockFile:
+        """See Disk."""
+        return self._own.open_file(path)
+
+    def make_folder(self, path: Path) -> None:
+        """See Disk."""
+        self._own.make_folder(path)
+
+    def names(self, folder: Path) -> list[str]:
+        """See Disk."""
+        return self._own.names(folder)
+
+    def remove(self, path: Path) -> None:
+        """See Disk."""
+        self._own.remove(path)
+
+    def free(self, folder: Path) -> int:
+        """See Disk."""
+        return self._own.free(folder)
 
     def _slots(self) -> dict[Path, Slot]:
         return {self._boots.device(slot): slot for slot in Slot}

@@ -17,6 +17,8 @@ NAME = "otabridge"
 EFFORTS = ("fast", "default", "max")
 DECIDES = ("bridge/delta", "bridge/release/delta", "bridge/release/image.py", "bridge/large_files.py")
 """All that a patch is made by; errors apart, whose words are in no patch."""
+ELSEWHERE = ("applying.py", "inspecting.py", "estimating.py")
+"""Of the other commands, which make none."""
 
 
 def delta(effort: str) -> Tool:
@@ -38,7 +40,7 @@ def code(*places: str) -> Callable[[], str]:
 
 
 def _files(place: Path) -> list[Path]:
-    return [place] if place.is_file() else list(place.rglob("*.py"))
+    return [place] if place.is_file() else [each for each in place.rglob("*.py") if each.name not in ELSEWHERE]
 
 
 FULL = Tool(

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from importlib.metadata import version as version_of
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
-from bridge.cli import controller, delta, demo, fleet, keys, ledger, release, rollout, root, sim, translate
+from bridge.cli.late import LateCommand, LateGroup
+
+COMMANDS = MappingProxyType(
+    {
+        "demo": (
+            "Roll out a good release to simulated devices in every cloud, then one that is bad for the first cloud's."
+        ),
+        "sim": "Run a simulated cloud until Ctrl-C.",
+    }
+)
+"""Commands by themselves, and the first sentence about each; the others are below a noun."""
+
+NOUNS = MappingProxyType(
+    {
+        "keys": "Keys of approvers and of root holders.",
+        "root": "Who may change trust, and who may approve releases.",
+        "release": "Releases: what devices install, and who approved it.",
+        "delta": "Deltas: what turns an image that devices have into the next one.",
+        "rollout": "Rollouts: one release, in stages, over any number of fleets.",
+        "controller": "Controllers: look after all rollouts, any number of them at once.",
+        "ledger": "The ledger: every act and decision with its evidence, in one chain.",
+        "fleet": "Fleets: one account and region, or one hub, each.",
+        "translate": "Print one stage in a cloud's own words, or check what somebody else wrote for that cloud.",
+    }
+)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature of a callback
     if wanted:
+        from importlib.metadata import version as version_of
+
         typer.echo(f"otabridge {version_of('otabridge')}")
         raise typer.Exit
 
@@ -23,36 +47,18 @@ app = typer.Typer(
     help="Signed releases, rolled out in stages over AWS IoT and Azure IoT, with one failure budget.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: boxes cut names of options and variables off on narrow terminals
+    rich_markup_mode=None,  # as `bridge.cli.late.plain_tree`
 )
-app.command(name="demo")(demo.demo)
-app.command(name="sim")(sim.sim)
-app.add_typer(keys.app, name="keys")
-app.add_typer(root.app, name="root")
-app.add_typer(release.app, name="release")
-app.add_typer(delta.app, name="delta")
-app.add_typer(rollout.app, name="rollout")
-app.add_typer(controller.app, name="controller")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(fleet.app, name="fleet")
-app.add_typer(translate.app, name="translate")
 
 
-def _list_in_full(tree: typer.Typer) -> None:
-    """Each command by its whole first sentence: typer cuts off, at the terminal's width, what is no short help."""
-    for command in tree.registered_commands:
-        command.short_help = _first_sentence(inspect.getdoc(command.callback) or "")
-    for group in tree.registered_groups:
-        if group.typer_instance is not None:
-            group.short_help = group.typer_instance.info.help
-            _list_in_full(group.typer_instance)
+def _stand_in() -> None:
+    """The real function comes late."""
 
 
-def _first_sentence(text: str) -> str:
-    return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
-
-
-_list_in_full(app)
+for _name, _sentence in COMMANDS.items():
+    app.command(name=_name, cls=LateCommand, short_help=_sentence)(_stand_in)
+for _name, _sentence in NOUNS.items():
+    app.add_typer(typer.Typer(), cls=LateGroup, name=_name, help=_sentence, short_help=_sentence, no_args_is_help=True)
 
 
 @app.callback()

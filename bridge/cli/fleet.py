@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from bridge.cli import fleet_add, fleet_check
 from bridge.cli.console import Output, OutputOption, show
 from bridge.cli.options import ConfigOption
 from bridge.config import DEFAULT_FILE, read_config
@@ -71,6 +72,10 @@ def devices(
     text = "\n".join(f"{row.id}  {row.model}".rstrip() for row in rows)
     chosen = f" with {_chosen(group, query)}" if group or query else ""
     show(DeviceList(name, tuple(rows)), text or f"fleet {name} has no device{chosen}", output)
+
+
+app.command(name="add")(fleet_add.add)
+app.command(name="check")(fleet_check.check)
 
 
 def _chosen(group: str | None, query: str | None) -> str:

@@ -15,7 +15,18 @@ INTERRUPTED = 130
 """By Ctrl-C, also while libraries are being loaded."""
 
 CONTROL_PLANE = frozenset(
-    {"alembic", "cronsim", "icalendar", "numpy", "recurring_ical_events", "rich", "sqlalchemy", "typer", "yaml"}
+    {
+        "alembic",
+        "cronsim",
+        "icalendar",
+        "numpy",
+        "recurring_ical_events",
+        "rich",
+        "sqlalchemy",
+        "tomlkit",
+        "typer",
+        "yaml",
+    }
 )
 """Libraries of the extra `cli`. Without most of them the command cannot even begin; numpy is loaded where needed."""
 

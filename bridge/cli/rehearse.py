@@ -87,7 +87,7 @@ def _script(config: Config, request: Request, assumptions: Assumptions, devices:
 
     wanted = _counts(devices, [part.name for part in request.rollout.parts])
     troupes = {part.name: _troupe(config, request, part.name, wanted.get(part.name)) for part in request.rollout.parts}
-    return Script(request, troupes, assumptions, every, request.signed.release.full.length)
+    return Script(request, troupes, assumptions, every, request.signed.release.most_bytes)
 
 
 def _troupe(config: Config, request: Request, name: str, models: Mapping[str, int] | None) -> Troupe:

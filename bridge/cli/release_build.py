@@ -1,4 +1,6 @@
-"""`otabridge release build`: the full artifact of an image, deltas from older ones, and an unsigned release.json."""
+"""`otabridge release build`: the full artifact of an image, deltas from older ones, the files of other steps, and an
+unsigned release.json.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from bridge.expiry import parse_expiry, parse_time
 from bridge.images import DEFAULT_LEVEL, Encoding
 from bridge.release.delta.memory import DEVICE_MEMORY
 from bridge.release.manifest import Compatibility, Kind, Release, Versions
+from bridge.steps_file import read_steps
 
 INTERRUPTED = 130
 EVERY_CLOUD = 8
@@ -28,7 +31,9 @@ EVERY_CLOUD = 8
 
 def build(
     *,
-    image: Annotated[Path, typer.Option(help="Raw image: a file or a block device.")],
+    image: Annotated[
+        Path | None, typer.Option(help="Raw image: a file or a block device. Needed unless no step writes one.")
+    ] = None,
     name: Annotated[str, typer.Option(help="The product's name, such as gateway-os.")],
     version: Annotated[str, typer.Option(help="Version that devices report, such as 2.1.0.")],
     sequence: Annotated[int, typer.Option(help="Number that only ever rises; floors compare it.")],
@@ -55,12 +60,15 @@ def build(
         int, typer.Option(min=1, max=1024, help="MiB that devices grant for applying a delta.")
     ] = DEVICE_MEMORY // MEBIBYTE,
     full_over_metered: Annotated[
-        bool, typer.Option(help="Whether devices may fetch the full artifact over a metered link.")
+        bool, typer.Option(help="Whether devices may fetch the full artifact, and files, over a metered link.")
     ] = True,
+    steps: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Steps of the release (TOML; docs/reference/steps-file.md).")
+    ] = None,
     out: Annotated[Path, typer.Option(help="New folder for the release.")],
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Make a release folder: the artifacts of an image, and an unsigned release.json."""
+    """Make a release folder: the artifacts of an image, the files of other steps, and an unsigned release.json."""
     now = datetime.now(UTC)
     draft = Release(
         name=name,
@@ -76,7 +84,15 @@ def build(
         health=tuple(health or ()),
         full_over_metered=full_over_metered,
     )
-    recipe = Recipe(image, tuple(delta_from or ()), Encoding(level), effort, delta_margin, delta_memory * MEBIBYTE)
+    recipe = Recipe(
+        image,
+        tuple(delta_from or ()),
+        Encoding(level),
+        effort,
+        delta_margin,
+        delta_memory * MEBIBYTE,
+        read_steps(steps) if steps else (),
+    )
     built = _build(recipe, out, draft)
     show(built, "\n".join(_describe(built, recipe, now)), output)
 
@@ -96,8 +112,8 @@ def _build(recipe: Recipe, out: Path, draft: Release) -> Built:
 def _describe(built: Built, recipe: Recipe, now: datetime) -> list[str]:
     release = built.release
     lines = [*describe_release(release, now), *describe_artifacts(release)]
-    full = release.full.length
-    lines += [_describe_dropped(each, full, recipe.margin) for each in built.attempts if not each.is_kept]
+    dropped = (each for each in built.attempts if not each.is_kept)
+    lines += [_describe_dropped(each, release.full.length, recipe.margin) for each in dropped]
     advice = (line for each in built.attempts for line in describe_advice(each.notes, each.gave_up))
     return [*lines, *dict.fromkeys(advice), *_describe_many(len(release.artifacts))]
 

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from bridge.folder import Examination, Finding
 from bridge.release.errors import ReleaseError
-from bridge.release.manifest import Release
+from bridge.release.manifest import Artifact, Codec, Release
+from bridge.release.step import Step
 from bridge.release.trust import Standing
 
 
@@ -34,12 +35,17 @@ class StandingView:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactView:
-    """One artifact held against its signed description; `is_applied` tells whether its image was made of it."""
+    """One artifact held against its signed description; `is_applied` tells whether its image was made of it.
+
+    `codec` and `step` are as signed: what a handler is handed as it is, and for which step of the release.
+    """
 
     name: str
     length: int
     problem: str | None
     is_applied: bool
+    codec: Codec
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +76,8 @@ def view(examination: Examination) -> VerifyView:
 
 
 def _view_finding(finding: Finding) -> ArtifactView:
-    problem = str(finding.problem) if finding.problem else None
-    return ArtifactView(finding.artifact.name, finding.artifact.length, problem, finding.is_applied)
+    problem, artifact = str(finding.problem) if finding.problem else None, finding.artifact
+    return ArtifactView(artifact.name, artifact.length, problem, finding.is_applied, artifact.codec, artifact.step)
 
 
 def _view_refusal(refusal: ReleaseError) -> RefusalView:
@@ -98,8 +104,13 @@ def describe(seen: VerifyView, now: datetime) -> str:
 def _describe_finding(seen: ArtifactView) -> str:
     if seen.problem:
         return f"{seen.name}: {seen.problem.removeprefix(f'artifact {seen.name}: ')}"
-    unmade = "" if seen.is_applied else "; not applied: give the image that it starts from with --source"
-    return f"{seen.name}: length and sha256 as signed{unmade}"
+    return f"{seen.name}: length and sha256 as signed{'' if seen.is_applied else f'; {_describe_unmade(seen)}'}"
+
+
+def _describe_unmade(seen: ArtifactView) -> str:
+    if seen.codec is Codec.FILE:
+        return f"what the handler of step {seen.step} makes of it, devices read back"
+    return "not applied: give the image that it starts from with --source"
 
 
 def describe_release(release: Release, now: datetime) -> list[str]:
@@ -116,18 +127,31 @@ def describe_release(release: Release, now: datetime) -> list[str]:
     ]
     lines += [f"advisory    {release.advisory}"] if release.advisory else []
     lines += [f"supported   until {release.support_until}"] if release.support_until else []
-    lines += [] if release.full_over_metered else ["metered     the full artifact is never fetched over such a link"]
-    return lines
+    files = ", nor a file of a step," if release.steps else ""
+    kept_off = f"metered     the full artifact is never fetched{files} over such a link"
+    lines += [] if release.full_over_metered else [kept_off]
+    return [*lines, *map(_describe_step, release.steps)]
+
+
+def _describe_step(step: Step) -> str:
+    settings = [f"{name}={value}" for name, value in step.settings.items()]
+    words = [step.handler, f"on the {step.place}", *(["restart"] if step.restart else []), *settings]
+    return f"step        {step.name}: {', '.join(words)}"
 
 
 def describe_artifacts(release: Release) -> Iterator[str]:
-    """A line for each artifact: the full one beside the image, deltas beside the full one."""
+    """A line for each artifact: the full one beside the image, deltas beside the full one, files beside their step."""
     for artifact in release.artifacts:
-        if artifact.source is None:
-            share = f"{100 * artifact.length / max(1, artifact.image.length):.1f} % of the image"
-        else:
-            share = f"{100 * artifact.length / max(1, release.full.length):.1f} % of the full artifact"
-        yield f"artifact    {artifact.name}: {artifact.length} bytes, {share}"
+        yield f"artifact    {artifact.name}: {artifact.length} bytes, {_describe_share(artifact, release)}"
+
+
+def _describe_share(artifact: Artifact, release: Release) -> str:
+    if artifact.codec is Codec.FILE:
+        made = "" if artifact.is_its_image else f", which makes an image of {artifact.image.length} bytes"
+        return f"for step {artifact.step}{made}"
+    if artifact.source is None:
+        return f"{100 * artifact.length / max(1, artifact.image.length):.1f} % of the image"
+    return f"{100 * artifact.length / max(1, release.full.length):.1f} % of the full artifact"
 
 
 def describe_standing(standing: StandingView) -> str:

@@ -25,7 +25,7 @@ CHUNK_BYTES = 256 * 1024
 MEMORY = 1 << 30
 """Bytes that this machine grants a payload, sixteen times what a device does unless it is configured."""
 
-Step = Callable[[int], None]
+Advance = Callable[[int], None]
 """Called with the number of payload bytes that were applied since the last call."""
 
 
@@ -50,12 +50,12 @@ def expected_of(header: Header) -> Expected:
     return Expected(Image(terms.new_length, header.new_sha256.hex()), old)
 
 
-def chunks(payload: BinaryIO, step: Step) -> Iterator[bytes]:
-    """All of `payload` from its start on; `step` hears of each chunk once the next is wanted. Raises: UsageError."""
+def chunks(payload: BinaryIO, advance: Advance) -> Iterator[bytes]:
+    """All of `payload` from its start on; `advance` hears of each chunk once the next is wanted. Raises: UsageError."""
     payload.seek(0)
     while chunk := _read(payload):
         yield chunk
-        step(len(chunk))
+        advance(len(chunk))
 
 
 def _read(payload: BinaryIO) -> bytes:

@@ -39,7 +39,8 @@ class StageEstimate(msgspec.Struct, frozen=True):
 class FleetEstimate(msgspec.Struct, frozen=True):
     """One fleet: calls of its API to start and stop every order, and for one look at all of a stage; bytes, money.
 
-    `least_bytes` if every device can take the smallest artifact, `most_bytes` if none can. Costs as far as told.
+    `least_bytes` if every device can take the smallest artifact of the slot, `most_bytes` if none can take a delta; the
+    files of other steps are in both. Costs as far as told.
     """
 
     fleet: str
@@ -112,8 +113,7 @@ def _fleet(plan: Plan, fleet: PlannedFleet, artifacts: Sequence[Artifact]) -> Fl
     cohorts = [cohort for stage in plan.stages for cohort in stage.cohorts if cohort.fleet == name and cohort.size]
     devices = sum(cohort.size for cohort in cohorts)
     listed = sum(len(cohort.devices) for cohort in cohorts)
-    lengths = [artifact.length for artifact in artifacts]
-    least, most = devices * min(lengths), devices * max(lengths)
+    least, most = (devices * count for count in _bytes_of(artifacts))
     return FleetEstimate(
         fleet=name,
         calls=math.ceil(len(cohorts) * (facts.calls.start + facts.calls.stop) + listed * facts.calls.per_device),
@@ -124,6 +124,14 @@ def _fleet(plan: Plan, fleet: PlannedFleet, artifacts: Sequence[Artifact]) -> Fl
         most_cost=_cost(facts.cost_a_gigabyte, most),
         currency=facts.currency,
     )
+
+
+def _bytes_of(artifacts: Sequence[Artifact]) -> tuple[int, int]:
+    """What one device fetches: the smallest artifact of each step at least, at most the one that needs no old image."""
+    least: dict[str, int] = {}
+    for artifact in artifacts:
+        least[artifact.step] = min(least.get(artifact.step, artifact.length), artifact.length)
+    return sum(least.values()), sum(artifact.length for artifact in artifacts if artifact.source is None)
 
 
 def _cost(price: float | None, count: int) -> float | None:

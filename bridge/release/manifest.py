@@ -15,16 +15,40 @@ import msgspec
 from packaging.version import InvalidVersion, Version
 from tuf.api.metadata import TargetFile, Targets
 
+from bridge.release.artifact import MAX_ARTIFACTS, MAX_MEMORY, Artifact, ArtifactName, Codec, Memory
 from bridge.release.errors import MalformedRelease
-from bridge.release.image import Image, Length, Sha256
-from bridge.release.step import IMAGE, MAX_STEPS, ForStep, Place, Step
+from bridge.release.image import Image
+from bridge.release.rules import require_order, require_served, sole_full
+from bridge.release.step import MAX_STEPS, ForStep, Place, Step
+
+__all__ = [
+    "IMPLIED",
+    "LEAST_SPEC",
+    "MAX_ARTIFACTS",
+    "MAX_MEMORY",
+    "MAX_RELEASE_BYTES",
+    "MAX_SIGNATURES",
+    "PRINTABLE",
+    "SPEC",
+    "Artifact",
+    "ArtifactName",
+    "Codec",
+    "Compatibility",
+    "Kind",
+    "Note",
+    "Release",
+    "Sequence",
+    "Text",
+    "Versions",
+    "parse",
+    "parse_version",
+    "render",
+    "require_valid",
+]
 
 MAX_RELEASE_BYTES = 16 * 1024
 """A whole `release.json`; a job document of AWS IoT (32768 bytes) must carry it as base64 beside the roots."""
-MAX_ARTIFACTS = 16
 MAX_SIGNATURES = 16
-MAX_MEMORY = 2**32 - 1
-"""Bytes that applying an artifact may declare to take, as its header does (docs/payload-format.md)."""
 SPEC = 2
 """Version of this format; a device refuses a higher one. A release without steps is written as 1, which every device
 reads; with steps as 2, since a device that knows none of them would take the image for the whole."""
@@ -38,7 +62,6 @@ PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
 """One line without control or direction marks: such text is shown on terminals before anyone has vouched for it."""
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=PRINTABLE)]
 Note = Annotated[str, msgspec.Meta(max_length=512, pattern=PRINTABLE)]
-ArtifactName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]
 Sequence = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
@@ -47,15 +70,6 @@ class Kind(StrEnum):
 
     FEATURE = "feature"
     SECURITY = "security"
-
-
-class Codec(StrEnum):
-    """How an artifact's bytes become image bytes."""
-
-    PAYLOAD = "payload"
-    """As docs/payload-format.md has it, full images and deltas alike."""
-    FILE = "file"
-    """As they are: a bundle, a package, a script, that its step's handler is handed."""
 
 
 class Versions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,25 +95,6 @@ class Compatibility(msgspec.Struct, frozen=True):
     model: Text
     hardware: Annotated[tuple[Text, ...], msgspec.Meta(max_length=64)] = ()
     from_version: Versions = Versions()
-
-
-class Artifact(msgspec.Struct, frozen=True):
-    """One file that a device may fetch: its own length and sha256, and the image that it decodes to.
-
-    `source` is the image that a delta starts from, None for a full artifact; `memory` the bytes that applying it takes,
-    0 where only the payload's own header tells. `step` is the name of the step that it is for, "" in a release without
-    steps. The image of a file is what the slot holds once its handler is done, or, where the step is not one of the
-    slot, the file itself.
-    """
-
-    name: ArtifactName
-    length: Length
-    sha256: Sha256
-    image: Image
-    codec: Codec = Codec.PAYLOAD
-    source: Image | None = None
-    memory: Annotated[int, msgspec.Meta(ge=0, le=MAX_MEMORY)] = 0
-    step: ForStep = ""
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -141,8 +136,10 @@ class Release(msgspec.Struct, frozen=True):
 
     @property
     def full(self) -> Artifact:
-        """The full artifact of the slot. Raises: MalformedRelease when there is not exactly one."""
-        return _sole_full(self.slot_artifacts)
+        """The full artifact of the slot. Raises: MalformedRelease where no step is of the slot, or none is full."""
+        if self.slot_step is None:
+            raise MalformedRelease("no step is of the slot: the release has no full artifact")
+        return sole_full(self.slot_artifacts)
 
     @property
     def most_bytes(self) -> int:
@@ -176,7 +173,7 @@ class _ArtifactCustom(msgspec.Struct, frozen=True):
     image: Image
     codec: Codec = Codec.PAYLOAD
     source: Image | None = None
-    memory: Annotated[int, msgspec.Meta(ge=0, le=MAX_MEMORY)] = 0
+    memory: Memory = 0
     step: ForStep = ""
 
 
@@ -267,87 +264,8 @@ def _parse_artifact(target: TargetFile) -> Artifact:
 
 def _check(release: Release) -> None:
     _check_versions(release)
-    _check_steps(release)
-    if release.slot_step is not None:
-        _check_image(release.slot_artifacts)
-
-
-def _check_steps(release: Release) -> None:
-    names = [step.name for step in release.steps]
-    for name in names:
-        if names.count(name) > 1:
-            raise MalformedRelease(f"steps: two are named {name}")
-    for artifact in release.artifacts:
-        if artifact.step not in (names or [""]):
-            raise MalformedRelease(f"artifact {artifact.name} is for step {artifact.step!r}, which the release has not")
-    _check_slots(release.steps)
-    for step in release.steps or (IMPLIED,):
-        _check_step(step, release.artifacts_of(step))
-
-
-def _check_slots(steps: tuple[Step, ...]) -> None:
-    """One step of the slot at most, and no restart of its own once the trial boot has begun."""
-    slots = [number for number, step in enumerate(steps) if step.place is Place.SLOT]
-    if len(slots) > 1:
-        one, other = (steps[number].name for number in slots[:2])
-        raise MalformedRelease(f"steps {one} and {other} both write the slot: a release makes one image")
-    for step in steps[slots[0] :] if slots else ():
-        if step.restart:
-            raise MalformedRelease(f"step {step.name}: restart, which only a step before that of the slot can ask for")
-
-
-def _check_step(step: Step, artifacts: tuple[Artifact, ...]) -> None:
-    if step.handler == IMAGE:
-        if step.place is not Place.SLOT:
-            raise MalformedRelease(f"step {step.name}: the handler {IMAGE} writes the slot, not the {step.place}")
-        wrong = next((each for each in artifacts if each.codec is not Codec.PAYLOAD), None)
-        if wrong is not None:
-            raise MalformedRelease(
-                f"artifact {wrong.name}: the handler {IMAGE} needs a payload, this is a {wrong.codec}"
-            )
-        return
-    if len(artifacts) != 1:
-        raise MalformedRelease(f"step {step.name}: {len(artifacts)} artifacts, the handler {step.handler} takes one")
-    _check_file(step, artifacts[0])
-
-
-def _check_file(step: Step, artifact: Artifact) -> None:
-    if artifact.codec is not Codec.FILE or artifact.source is not None or artifact.memory:
-        raise MalformedRelease(f"artifact {artifact.name}: the handler {step.handler} of step {step.name} needs a file")
-    if step.place is Place.DEVICE and artifact.image != Image(artifact.length, artifact.sha256):
-        raise MalformedRelease(f"artifact {artifact.name}: its image is not the file itself, as step {step.name} needs")
-
-
-def _check_image(artifacts: tuple[Artifact, ...]) -> None:
-    _sole_full(artifacts)
-    for artifact in artifacts:
-        _check_artifact(artifact, artifacts)
-
-
-def _sole_full(artifacts: tuple[Artifact, ...]) -> Artifact:
-    full = [artifact for artifact in artifacts if artifact.source is None]
-    if not full:
-        raise MalformedRelease(
-            "artifacts: all are deltas; one must be full, for devices that hold none of the images they start from"
-        )
-    if len(full) > 1:
-        raise MalformedRelease(f"artifacts {full[0].name} and {full[1].name} are both full: one is enough")
-    return full[0]
-
-
-def _check_artifact(artifact: Artifact, artifacts: tuple[Artifact, ...]) -> None:
-    first = artifacts[0]
-    if artifact.image != first.image:
-        raise MalformedRelease(f"artifacts {first.name} and {artifact.name} make different images: a release is one")
-    if artifact.source is None:
-        return
-    if not artifact.source.length:
-        raise MalformedRelease(f"artifact {artifact.name} starts from an image without bytes")
-    if artifact.source.sha256 == artifact.image.sha256:
-        raise MalformedRelease(f"artifact {artifact.name} starts from the image that it makes")
-    same = [each.name for each in artifacts if each.source and each.source.sha256 == artifact.source.sha256]
-    if len(same) > 1:
-        raise MalformedRelease(f"artifacts {same[0]} and {same[1]} start from the same image: one is enough")
+    require_order(release.steps)
+    require_served(release.steps or (IMPLIED,), release.artifacts)
 
 
 def _check_versions(release: Release) -> None:

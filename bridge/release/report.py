@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     """How an installation ended."""
 
     INSTALLED = "installed"
-    """Committed after a healthy trial boot; or found committed already, without a download."""
+    """Committed once it proved healthy, with every step; or found committed already, without a download."""
     REJECTED = "rejected"
     """The release is not for this device: nothing was written, no retry can help."""
     FAILED = "failed"
@@ -56,8 +56,9 @@ class Report:
 
     `slot` is the slot that runs, `version` the release version in it ("" when unknown); `code` is None exactly when
     the outcome is INSTALLED; `detail` is for people, at most `MAX_DETAIL` characters; `fallbacks` counts
-    every fallback in this device's life. `artifact` is the name of the artifact taken ("" when none was), `saved` the
-    bytes that did not have to be fetched: those of the release's full artifact beyond those of the one taken.
+    every fallback in this device's life. `artifact` is the name of the artifact taken for the slot, or of the first
+    file where no step is of the slot ("" when none was), `saved` the bytes that did not have to be fetched: those of
+    the release's full artifact beyond those of the one taken.
     """
 
     outcome: Outcome

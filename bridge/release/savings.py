@@ -6,11 +6,11 @@ from bridge.release.manifest import Release
 
 
 def most_saved(release: Release) -> int:
-    """The bytes that one device can have saved at most with `release`: its longest full artifact less its shortest
-    delta; 0 where it has no delta, or none is shorter. A device that says more does not tell the truth.
+    """The bytes that one device can have saved at most with `release`: the slot's longest full artifact less its
+    shortest delta; 0 where it has no delta, or none is shorter. A device that says more does not tell the truth.
     """
-    full = max((each.length for each in release.artifacts if each.source is None), default=0)
-    delta = min((each.length for each in release.artifacts if each.source is not None), default=full)
+    full = max((each.length for each in release.slot_artifacts if each.source is None), default=0)
+    delta = min((each.length for each in release.slot_artifacts if each.source is not None), default=full)
     return max(0, full - delta)
 
 

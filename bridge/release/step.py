@@ -15,12 +15,19 @@ IMAGE = "image"
 SETTING = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z"
 """One line without control or direction marks: settings end in arguments, environments and on terminals."""
 
-StepName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
+STEP_NAME = r"^[a-z0-9][a-z0-9-]{0,31}\Z"
+HANDLER_NAME = r"^[a-z][a-z0-9-]{0,31}\Z"
+SETTING_NAME = r"^[a-z][a-z0-9_]{0,31}\Z"
+MAX_SETTINGS = 16
+MAX_SETTING = 256
+"""Characters of one setting."""
+
+StepName = Annotated[str, msgspec.Meta(pattern=STEP_NAME)]
 ForStep = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,31})?\Z")]
 """The name of a step, or nothing."""
-HandlerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
-SettingName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
-Setting = Annotated[str, msgspec.Meta(max_length=256, pattern=SETTING)]
+HandlerName = Annotated[str, msgspec.Meta(pattern=HANDLER_NAME)]
+SettingName = Annotated[str, msgspec.Meta(pattern=SETTING_NAME)]
+Setting = Annotated[str, msgspec.Meta(max_length=MAX_SETTING, pattern=SETTING)]
 
 
 class Place(StrEnum):
@@ -43,5 +50,5 @@ class Step(msgspec.Struct, frozen=True):
     name: StepName
     handler: HandlerName = IMAGE
     place: Place = Place.SLOT
-    settings: Annotated[dict[SettingName, Setting], msgspec.Meta(max_length=16)] = {}
+    settings: Annotated[dict[SettingName, Setting], msgspec.Meta(max_length=MAX_SETTINGS)] = {}
     restart: bool = False

@@ -52,7 +52,7 @@ def _whole(file) -> str:
 @contextmanager
 def nursery(program: Path, *modules: str) -> Iterator[Nursery]:
     """One for the program in the file, with `modules` loaded besides the command line; nothing of it is left after."""
-    line = [sys.executable, "-P", __file__, str(program), "bridge.cli.app", *modules]
+    line = [sys.executable, "-P", __file__, str(program), "bridge.cli.app", "bridge.cli.rollout", *modules]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(line, env=environment, start_new_session=True, **pipes) as process:

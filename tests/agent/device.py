@@ -23,7 +23,7 @@ from agent.engine import Engine
 from agent.installation import in_turn
 from agent.journal import Journal
 from agent.permission import ALWAYS_ALLOWED, Permission
-from agent.ports import Concluded, Guard, Identity, Idle, Ports, Postponed, Rebooting, Step, Suspended, Unguarded
+from agent.ports import Concluded, Guard, Halt, Identity, Idle, Ports, Postponed, Rebooting, Suspended, Unguarded
 from agent.record import Record
 from agent.slots import Slot
 from bridge.release.errors import ChannelError
@@ -31,6 +31,7 @@ from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome, Progress, Report
 from bridge.release.state import DeviceState
 from tests.agent.power import SimulatedKernel
+from tests.agent.stepping import KINDS, PARTS, SCRIPT, ScriptedHandler, part, stepped
 from tests.releases import FULL_NAME, HARDWARE, MODEL, NOW, Package, ReleaseKit, sha256
 
 FOLDER = Path("/board")
@@ -79,6 +80,17 @@ def delta_package(sequence: int, source: int, **changes) -> Package:
     """Release `sequence`.0.0 of an image much like image `source`, whole and as a delta from that one."""
     new, old = revised(sequence, source), image(source)
     return kit().package(new, sources=(old,), version=f"{sequence}.0.0", sequence=sequence, **changes)
+
+
+@cache
+def stepped_package(sequence: int, kind: str, **changes) -> Package:
+    """Release `sequence`.0.0 of the steps KINDS[kind], signed; a step of the slot makes image `sequence`."""
+    return stepped(kit(), image(sequence), KINDS[kind], f"{sequence}.0.0", sequence, **changes)
+
+
+def _version_of(name: str, data: bytes) -> str:
+    version = data.partition(b"\n")[0].decode(errors="replace").removeprefix(f"{name} ")
+    return version if data == part(name, version) else f"damaged: {data[:20]!r}"
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -238,6 +250,12 @@ class SimulatedDevice:
     booted: Slot = Slot.A
     reboots: int = 0
     started: int = 0
+    handlers: tuple[str, ...] = (SCRIPT,)
+    """Names under which a scripted handler is there."""
+    broken: dict[str, int] = field(default_factory=dict)
+    unfit: dict[str, str] = field(default_factory=dict)
+    spoils: bool = False
+    """See ScriptedHandler."""
     make_disk: Callable[[SimulatedKernel], SystemDisk] = SystemDisk
     boots: FileBootLoader = field(init=False)
     engine: Engine = field(init=False)
@@ -289,9 +307,23 @@ class SimulatedDevice:
             permission=self.permission,
             guard=self.guards(),
             crashes=self._crashes,
+            handlers=dict.fromkeys(self.handlers, self._handler()),
         )
         identity = Identity(MODEL, HARDWARE, self.pinned, self.version)
         self.engine = Engine(identity, ports, JOURNAL, self.limits)
+
+    def _handler(self) -> ScriptedHandler:
+        return ScriptedHandler(self.disk, self.kernel, self.broken, self.unfit, self.spoils)
+
+    def fit_parts(self, *names: str, version: str = "1.0.0") -> None:
+        """The parts of release `version`, as the factory puts them there."""
+        for name in names:
+            self.disk.replace(PARTS / name, part(name, version))
+
+    def parts(self) -> dict[str, str]:
+        """The version of each part; what it holds instead where that is none of any release."""
+        found = {path.name: data for path, data in self.kernel.files().items() if path.parent == PARTS}
+        return {name: _version_of(name, data) for name, data in found.items() if not name.endswith(".new")}
 
     def _clock(self) -> datetime:
         return self.now
@@ -323,7 +355,7 @@ class SimulatedDevice:
         self.cloud.offer = Offer(name, packed.document, roots, urls)
         return self.cloud.offer
 
-    def work(self) -> Step:
+    def work(self) -> Halt:
         """What a run loop does until the engine wants something of it: a restart, or the end of an offer."""
         step = self.engine.resume(self.cloud)
         while step == Idle() and (offer := self.cloud.next_offer()) is not None:

@@ -54,15 +54,17 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """A name on its way to the medium: `path` means `inode`, and `gone` means nothing any more."""
+    """A name on its way to the medium: `path` means `inode`, or nothing where that is None, and `gone` means nothing
+    any more."""
 
     path: Path
-    inode: Inode
+    inode: Inode | None
     gone: Path | None = None
 
 
 class SimulatedKernel:
-    """agent.disk.Kernel. Every call that changes something, and every `moment`, is a place to cut; `calls` counts them.
+    """agent.kernel.Kernel. Every call that changes something, and every `moment`, is a place to cut; `calls` counts
+    them.
 
     The power is cut during call number `cut_at`: a write or rename is on its way then, a sync has not happened.
     """
@@ -77,6 +79,8 @@ class SimulatedKernel:
         self._writes: list[Write] = []
         self._namings: list[Naming] = []
         self._open: dict[int, Inode | Path] = {}
+        self._folders: set[Path] = set()
+        self.free_bytes = 2**40
 
     @classmethod
     def holding(cls, files: Mapping[Path, bytes]) -> Self:
@@ -92,7 +96,8 @@ class SimulatedKernel:
         if flags & os.O_DIRECTORY:
             self._open[descriptor] = path
             return descriptor
-        if flags & os.O_TRUNC:
+        if flags & os.O_TRUNC or (flags & os.O_CREAT and path not in self._names):
+            self._fault_at("create", path)
             self._create(path)
         elif path not in self._names:
             raise FileNotFoundError(2, "No such file or directory", str(path))
@@ -155,6 +160,41 @@ class SimulatedKernel:
         self._fault("rename", self._names[old])
         self._name_it(Naming(new, self._names[old], gone=old))
         self.moment(f"rename {new.name}")
+
+    def make_folder(self, path: Path) -> None:
+        """See Kernel. A folder is there as long as the machine runs, or anything is in it."""
+        self._fault_at("make", path)
+        if self._is_folder(path):
+            raise FileExistsError(17, "File exists", str(path))
+        self._folders.add(path)
+        self.moment(f"make {path.name}")
+
+    def names(self, folder: Path) -> list[str]:
+        """See Kernel."""
+        self._fault_at("list", folder)
+        if folder in self._names:
+            raise NotADirectoryError(20, "Not a directory", str(folder))
+        if not self._is_folder(folder):
+            raise FileNotFoundError(2, "No such file or directory", str(folder))
+        depth = len(folder.parts)
+        return list({path.parts[depth] for path in (*self._names, *self._folders) if folder in path.parents})
+
+    def remove(self, path: Path) -> None:
+        """See Kernel."""
+        self._fault("remove", self._names[path])
+        self._name_it(Naming(path, None))
+        self.moment(f"remove {path.name}")
+
+    def remove_folder(self, path: Path) -> None:
+        """See Kernel."""
+        self._fault_at("remove", path)
+        self._folders.discard(path)
+        self.moment(f"remove {path.name}")
+
+    def free(self, folder: Path) -> int:
+        """See Kernel."""
+        self._fault_at("free", folder)
+        return self.free_bytes
 
     def close(self, descriptor: int) -> None:
         """See Kernel."""
@@ -228,7 +268,11 @@ class SimulatedKernel:
             return [index < count // 2 for index in range(count)]
         return [loss in (Loss.KEPT, Loss.TORN)] * count
 
+    def _is_folder(self, path: Path) -> bool:
+        return path in self._folders or any(path in each.parents for each in (*self._names, *self._folders))
+
     def _restart(self) -> None:
+        self._folders = set()
         self._names = dict(self._durable_names)
         for inode in self._names.values():
             inode.live[:] = inode.durable
@@ -241,6 +285,9 @@ class SimulatedKernel:
 
     def _name(self, inode: Inode) -> str:
         return next((path.name for path, known in self._names.items() if known is inode), "?")
+
+    def _fault_at(self, call: str, path: Path) -> None:
+        self._raise_fault(f"{call} {path.name}")
 
     def _fault(self, call: str, inode: Inode) -> None:
         if self.faults:
@@ -261,7 +308,10 @@ def put(content: bytearray, offset: int, data: bytes | memoryview) -> None:
 
 def apply(names: dict[Path, Inode], naming: Naming) -> None:
     """Let `naming` take effect on `names`."""
-    names[naming.path] = naming.inode
+    if naming.inode is None:
+        names.pop(naming.path, None)
+    else:
+        names[naming.path] = naming.inode
     if naming.gone is not None:
         names.pop(naming.gone, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from random import Random
@@ -139,3 +140,69 @@ def test_the_simulated_sync_keeps_everything():
         kernel.lose(loss, Random(0))
 
         assert kernel.content(TARGET) == b"x" * 2048
+
+
+def test_a_folder_is_durable_when_it_is_made(tmp_path):
+    """Its name, in the folder above; once more is no mistake, as it may not have been durable yet."""
+    kernel = SimulatedKernel()
+    disk = SystemDisk(kernel)
+
+    disk.make_folder(Path("/state/steps"))
+    disk.make_folder(Path("/state/steps"))
+
+    assert kernel.log == ["make steps", "sync folder state", "sync folder state"]
+    SystemDisk().make_folder(tmp_path / "steps")
+    SystemDisk().make_folder(tmp_path / "steps")
+    assert (tmp_path / "steps").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_that_is_gone_on_with_keeps_what_it_has(tmp_path):
+    """It is made where there is none, and its name is durable before the first byte is written."""
+    disk = SystemDisk()
+    for offset, data in ((0, b"half"), (4, b" and half")):
+        file = disk.open_file(tmp_path / "app.file")
+        file.write(offset, data)
+        file.sync()
+        file.close()
+
+    assert disk.read(tmp_path / "app.file") == b"half and half"
+    kernel = SimulatedKernel()
+    SystemDisk(kernel).open_file(Path("/state/app.file"))
+    assert kernel.log == ["create app.file", "sync folder state"]
+
+
+def test_a_folder_goes_with_all_that_is_in_it(tmp_path):
+    """Folders below it as well, and no link is followed; what is not there needs no removing."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "precious").write_text("stays")
+    (tmp_path / "steps" / "app").mkdir(parents=True)
+    (tmp_path / "steps" / "app" / "before").write_text("way back")
+    (tmp_path / "steps" / "link").symlink_to(tmp_path / "kept")
+    disk = SystemDisk()
+
+    assert disk.names(tmp_path / "steps") == ["app", "link"]
+    disk.remove(tmp_path / "steps")
+    disk.remove(tmp_path / "steps")
+
+    assert disk.names(tmp_path / "steps") == []
+    assert disk.names(tmp_path) == ["kept"]
+    assert (tmp_path / "kept" / "precious").read_text() == "stays"
+
+
+def test_a_removal_is_durable_when_it_is_done():
+    """A power cut after it does not bring the file back."""
+    kernel = SimulatedKernel()
+    disk = SystemDisk(kernel)
+    disk.replace(Path("/state/note"), b"owed")
+
+    disk.remove(Path("/state/note"))
+    kernel.lose(Loss.LOST, Random(0))
+
+    assert disk.read(Path("/state/note")) is None
+
+
+def test_what_is_free_is_what_the_file_system_says(tmp_path):
+    """In bytes, for an ordinary user."""
+    found = os.statvfs(tmp_path)
+
+    assert 0 < SystemDisk().free(tmp_path) <= found.f_blocks * found.f_frsize

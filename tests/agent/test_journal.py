@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from agent.disk import SystemDisk
 from agent.journal import VERSION, Journal, JournalError, NewerJournal, Unfinished, _digest, parse, render
 from agent.machine import Event, State
-from agent.record import MAX_CONCLUDED, Boots, Conclusion, Holding, Plan, Record, Unusable, Update
+from agent.record import MAX_CONCLUDED, Boots, Conclusion, Holding, Plan, Record, StepPlan, Unusable, Update
 from agent.slots import Slot
 from bridge.release.delta.checkpoint import Checkpoint
 from bridge.release.errors import FailureCode
 from bridge.release.image import Image
 from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome, Report
+from bridge.release.step import Place, Step
 from tests.agent.power import SimulatedKernel
 
 PATH = Path("/state/journal")
@@ -34,10 +35,34 @@ HOLDINGS = st.builds(
     Holding, NAMES, NAMES, COUNTS, COUNTS, st.none() | IMAGES, st.lists(NAMES, max_size=3).map(tuple), st.booleans()
 )
 ARTIFACTS = st.builds(Artifact, st.just("rootfs.full"), COUNTS, st.just("cd" * 32), IMAGES, source=st.none() | IMAGES)
-PLANS = st.builds(Plan, st.sampled_from(Slot), HOLDINGS, st.none() | ARTIFACTS, COUNTS, NAMES)
+STEPS = st.builds(
+    Step,
+    st.sampled_from(["boot", "app"]),
+    st.sampled_from(["script", "package"]),
+    st.sampled_from(Place),
+    st.dictionaries(st.sampled_from(["unit", "path"]), st.text("az09./", max_size=20)),
+    st.booleans(),
+)
+STEP_PLANS = st.lists(st.builds(StepPlan, STEPS, ARTIFACTS), max_size=3).map(tuple)
+PLANS = st.builds(
+    Plan, st.sampled_from(Slot), HOLDINGS, st.none() | ARTIFACTS, COUNTS, NAMES, STEP_PLANS, COUNTS, st.booleans()
+)
 INDICES = st.integers(0, 2**20)
 CHECKPOINTS = st.builds(Checkpoint, COUNTS, COUNTS, INDICES, INDICES, st.text("AZaz09+/", max_size=96))
-UPDATES = st.builds(Update, NAMES, NAMES, st.none() | PLANS, CHECKPOINTS, NAMES, COUNTS, st.none() | REPORTS)
+UPDATES = st.builds(
+    Update,
+    NAMES,
+    NAMES,
+    st.none() | PLANS,
+    CHECKPOINTS,
+    NAMES,
+    COUNTS,
+    st.none() | REPORTS,
+    staged=COUNTS,
+    begun=COUNTS,
+    ended=COUNTS,
+    undone_in=NAMES,
+)
 RECORDS = st.builds(
     Record,
     st.sampled_from(State),
@@ -98,7 +123,7 @@ def test_a_cut_journal_is_refused(length):
 
 def test_a_newer_journal_is_named_as_such():
     """After a downgrade of the agent the message says who wrote the file."""
-    with pytest.raises(NewerJournal, match="version 2, this agent reads up to 1: a newer agent wrote it"):
+    with pytest.raises(NewerJournal, match="version 3, this agent reads up to 2: a newer agent wrote it"):
         parse(written(b"{}", version=VERSION + 1))
 
 

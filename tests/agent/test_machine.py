@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.machine import BEFORE_SWITCH, RESUME, TRANSITIONS, Event, State, next_state
+from agent.machine import BEFORE_SWITCH, IN_TRIAL, RESUME, TRANSITIONS, Event, State, next_state
 
 
 def reachable(start: State, forbidden: frozenset[State] = frozenset()) -> set[State]:
@@ -36,6 +36,12 @@ def reachable(start: State, forbidden: frozenset[State] = frozenset()) -> set[St
         (State.SWITCHING, Event.FAILED, State.REVERTING),
         (State.PROVING, Event.UNHEALTHY, State.REVERTING),
         (State.COMMITTING, Event.COMMITTED, State.REPORTING),
+        (State.JUDGING, Event.WITHOUT_IMAGE, State.STAGING),
+        (State.CHECKING, Event.MORE, State.STAGING),
+        (State.STAGING, Event.POSTPONED, State.IDLE),
+        (State.APPLYING, Event.FAILED, State.UNDOING),
+        (State.FINISHING, Event.FAILED, State.REVERTING),
+        (State.UNDOING, Event.GIVEN_UP, State.REPORTING),
     ],
 )
 def test_an_event_leads_on(state, event, after):
@@ -62,9 +68,21 @@ def test_every_event_is_used():
 
 
 def test_only_proof_commits():
-    """Without PROVING there is no way to COMMITTING, and without CHECKING none to SWITCHING."""
+    """Without PROVING there is no way to COMMITTING, and without CHECKING none to SWITCHING, but for a handler's slot,
+    which APPLYING reads back."""
     assert State.COMMITTING not in reachable(State.IDLE, frozenset({State.PROVING}))
-    assert State.SWITCHING not in reachable(State.IDLE, frozenset({State.CHECKING}))
+    assert State.SWITCHING not in reachable(State.IDLE, frozenset({State.CHECKING, State.APPLYING}))
+
+
+def test_steps_are_undone_unless_they_are_proved():
+    """From the first step on every way to the report leads through the proof, or through UNDOING; or the boot loader
+    refuses to leave the target, which the report says."""
+    ends = {before for (before, _), after in TRANSITIONS.items() if after is State.REPORTING}
+    begun = {State.APPLYING, State.FINISHING, *IN_TRIAL, State.SWITCHING, State.REVERTING}
+
+    assert ends & begun == {State.REBOOTING, State.COMMITTING, State.REVERTING}
+    assert {next_state(state, Event.LEFT) for state in (State.REBOOTING, State.COMMITTING)} == {State.UNDOING}
+    assert next_state(State.REVERTING, Event.OWING) is State.UNDOING
 
 
 def test_a_restart_before_the_switch_waits_for_the_offer():

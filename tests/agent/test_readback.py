@@ -11,7 +11,8 @@ from random import Random
 
 import pytest
 
-from agent.disk import Linux, SystemDisk
+from agent.disk import SystemDisk
+from agent.kernel import Linux
 from agent.medium import PIECE_BYTES
 from agent.pace import StopRequested
 from agent.readback import STRIDE, Seen, SlotMismatch, Trailing, check_image

@@ -13,7 +13,7 @@ from agent.journal import JournalError
 from agent.notify import Notifier
 from agent.pace import StopRequested, Timing
 from agent.permission import Moment
-from agent.ports import Concluded, Idle, Postponed, Rebooting, Step, Suspended
+from agent.ports import Concluded, Halt, Idle, Postponed, Rebooting, Suspended
 from agent.service import ALONE, Service, Surroundings
 from agent.uplink import UnopenedChannel, Uplink
 from bridge.release.errors import ChannelError, FailureCode
@@ -40,7 +40,7 @@ class Said(Notifier):
 class Script:
     """Plays the engine and the cloud. `offers` and `steps` are taken one by one; at their end the agent is stopped."""
 
-    steps: list[Step | Exception] = field(default_factory=list)
+    steps: list[Halt | Exception] = field(default_factory=list)
     offers: list[str | Exception | None] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     naps: list[float] = field(default_factory=list)
@@ -69,12 +69,12 @@ class Script:
         self.log.append(f"excuse {most}")
         self._next(self.excuses)
 
-    def resume(self, channel: Channel) -> Step:
+    def resume(self, channel: Channel) -> Halt:
         assert channel is self
         self.log.append("resume")
         return self._next(self.steps)
 
-    def install(self, channel: Channel, offer: Offer) -> Step:
+    def install(self, channel: Channel, offer: Offer) -> Halt:
         assert channel is self
         self.log.append(f"install {offer.id}")
         return self._next(self.steps)
@@ -118,7 +118,7 @@ def test_the_clouds_hear_what_the_device_is():
     script = Script([Idle(), REFUSED, Idle(), INSTALLED, Idle()], [None, "job-1", "job-2"])
     install = script.install
 
-    def changing(channel: Channel, offer: Offer) -> Step:
+    def changing(channel: Channel, offer: Offer) -> Halt:
         script.boots += offer.id == "job-2"
         return install(channel, offer)
 
@@ -229,7 +229,7 @@ def test_stop_between_two_steps():
     script = Script([Idle(), INSTALLED], ["job-1", "job-2"])
     install = script.install
 
-    def stopping(channel: Channel, offer: Offer) -> Step:
+    def stopping(channel: Channel, offer: Offer) -> Halt:
         script.heartbeat.stop()
         return install(channel, offer)
 
@@ -265,7 +265,7 @@ def test_channel_that_cannot_be_set_up_ends_the_loop():
         ([INSTALLED], ["job-2"], INSTALLED, ["resume"]),
     ],
 )
-def test_once(steps: list[Step], offers: list[str | None], step: Step, log: list[str]):
+def test_once(steps: list[Halt], offers: list[str | None], step: Halt, log: list[str]):
     """One update at most: the one that is under way, else the next."""
     script = Script(list(steps), list(offers))
 

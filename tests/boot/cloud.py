@@ -85,8 +85,7 @@ class GuestCloud:
     def offer(self, image: Path, version: str) -> Offered:
         """Sign a release of `image`, publish it and order it for the device. Raises: FleetError."""
         self._sequence += 1
-        name = artifact_name(NAME, version)
-        artifact, file = full_artifact(image, name)
+        artifact, file = full_artifact(image, version)
         release = new_release(version=version, sequence=self._sequence, expires=FAR, artifacts=(artifact,))
         key = f"boot-{self._sequence}"
         self._fleet.put_artifact(artifact, file, lambda _: None)
@@ -127,9 +126,11 @@ class GuestCloud:
         return found if found is not None and found.status.terminal else None
 
 
-def full_artifact(image: Path, name: str) -> tuple[Artifact, Path]:
-    """The full artifact of `image`, made once, under the name `name`, and its file."""
-    folder = made_once(f"artifact-{name}", digest([image.name]), lambda made: _build(image, made, name))
+def full_artifact(image: Path, version: str) -> tuple[Artifact, Path]:
+    """The full artifact of `image`, which is of `version`, made once, and its file."""
+    name = artifact_name(NAME, version)
+    kept = f"artifact-of-{image.name.rpartition('-')[0]}"
+    folder = made_once(kept, digest([image.name, name]), lambda made: _build(image, made, name))
     return msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=Artifact), folder / name
 
 

@@ -14,29 +14,35 @@ from pathlib import Path
 from tests.boot.programs import run
 
 MIB = 1 << 20
+SECTOR = 512
 ENVIRONMENT_OFFSETS = (MIB, MIB + 16 * 1024)
 ENVIRONMENT_BYTES = 16 * 1024
 BOOT_MIB = 8
 DATA_MIB = 64
+NAMES = ("boot", "slot-a", "slot-b", "data")
 LINUX = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 
 
 class DiskImage:
     """The file at `path`, with slots of `slot_mib` MiB each."""
 
-    def __init__(self, path: Path, slot_mib: int) -> None:
+    def __init__(self, path: Path, slot_mib: int, boot_mib: int = BOOT_MIB, boot_type: str = LINUX) -> None:
         self.path = path
-        self._sizes = (BOOT_MIB, slot_mib, slot_mib, DATA_MIB)
+        self._boot_type = boot_type
+        self._sizes = (boot_mib, slot_mib, slot_mib, DATA_MIB)
 
     def create(self) -> None:
         """Blank, with a partition table. Raises: ProgramFailed."""
         with self.path.open("wb") as file:
             file.truncate((3 + sum(self._sizes)) * MIB)
-        table = "".join(
-            f"start={self.start(number) // 512}, size={size * MIB // 512}, type={LINUX}\n"
-            for number, size in enumerate(self._sizes, 1)
-        )
+        table = "".join(self._row(number) for number in range(1, len(NAMES) + 1))
         run("sfdisk", "--quiet", self.path, given=f"label: gpt\n{table}")
+
+    def _row(self, number: int) -> str:
+        """A partition, counted from 1, as sfdisk has it."""
+        where = f"start={self.start(number) // SECTOR}, size={self._sizes[number - 1] * MIB // SECTOR}"
+        kind = self._boot_type if number == 1 else LINUX
+        return f"{where}, type={kind}, name={NAMES[number - 1]}\n"
 
     def start(self, partition: int) -> int:
         """The first byte of a partition, counted from 1."""

@@ -34,6 +34,7 @@ ENTRY = bytes.fromhex("e800000000 5e 83c614 66baf803 ac 84c0 7403 ee ebf8 fa f4 
 """call next; next: pop esi; add esi, text - next; mov dx, 0x3f8; more: lodsb; test al, al; jz rest; out dx, al;
 jmp more; rest: cli; hlt; jmp rest"""
 SETUP_SECTORS = 4
+MEMORY_MIB = 128
 
 
 def install(disk: Path, early: Path, settings: str = "") -> None:
@@ -65,13 +66,19 @@ def kernel(text: str) -> bytes:
     return bytes(setup) + (ENTRY + f"\r\n{text}\r\n\0".encode()).ljust(4096, b"\0")
 
 
-def command(disk: Path, drive: str) -> list[str]:
-    """QEMU's command line of a PC, always emulated; `drive` are QEMU's options of the disk."""
-    board = ["-M", "q35,accel=tcg", "-m", "128", "-nic", "none", "-vga", "none"]
+def command(disk: Path, drive: str, *, memory: int = MEMORY_MIB) -> list[str]:
+    """QEMU's command line of a PC, always emulated, without a network; `drive` are QEMU's options of the disk."""
+    board = ["-M", "q35,accel=tcg", "-m", str(memory), "-vga", "none"]
     nvme = [
         "-drive",
         f"file={disk},if=none,id=d0,format=raw,{drive}",
         "-device",
         "nvme,drive=d0,serial=disk,bootindex=0",
     ]
-    return ["qemu-system-x86_64", *board, *nvme]
+    return ["qemu-system-x86_64", *board, *nvme, "-nic", "none"]
+
+
+def living(line: list[str]) -> list[str]:
+    """The command line of a PC with a network on which 10.0.2.2 is this machine's loopback, and with a watchdog."""
+    card = ["-netdev", "user,id=n0,ipv6=off", "-device", "virtio-net-pci,netdev=n0,romfile="]
+    return [*line[:-2], "-cpu", "max,la57=off", *card, "-device", "i6300esb", "-action", "watchdog=reset"]

@@ -32,11 +32,7 @@ def make_template(folder: Path, settings: str = "") -> Path:
     commands before the script. Raises: ProgramFailed."""
     disk = DiskImage(folder / "disk.img", SLOT_MIB)
     disk.create()
-    boot = folder / "boot" / "grub"
-    boot.mkdir(parents=True)
-    shutil.copy2(SCRIPT, boot / "grub.cfg")
-    run("grub-editenv", boot / "grubenv", "create")
-    run("grub-editenv", boot / "grubenv", "set", *FACTORY)
+    write_boot_folder(folder / "boot")
     file_system(folder / "boot.img", BOOT_MIB, folder / "boot")
     disk.fill(1, folder / "boot.img")
     for slot, partition in PARTITIONS.items():
@@ -44,6 +40,15 @@ def make_template(folder: Path, settings: str = "") -> Path:
         disk.fill(partition, folder / "slot.img")
     grub.install(disk.path, folder / "early.cfg", settings)
     return disk.path
+
+
+def write_boot_folder(folder: Path) -> None:
+    """What is on the boot partition: the shipped script and a factory's environment. Raises: ProgramFailed."""
+    boot = folder / "grub"
+    boot.mkdir(parents=True)
+    shutil.copy2(SCRIPT, boot / "grub.cfg")
+    run("grub-editenv", boot / "grubenv", "create")
+    run("grub-editenv", boot / "grubenv", "set", *FACTORY)
 
 
 def write_slot(image: Path, content: bytes | None) -> None:

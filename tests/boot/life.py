@@ -1,11 +1,11 @@
-"""The life of one device in QEMU: the scenarios that were chosen, one after the other."""
+"""The life of one device in QEMU: scenarios, one after the other."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
@@ -13,36 +13,39 @@ from unittest.mock import patch
 from tests.boot.cloud import GuestCloud
 from tests.boot.device import FACTORY_VERSION, Device
 from tests.boot.environment import environment_of
+from tests.boot.hardware import Hardware
 from tests.boot.images import Flavour, slot_image
 from tests.boot.machine import NotSeen
 from tests.boot.scenarios import Finding, Scenario, Site, play
 from tests.boot.tally import Tally
 
 READY_SECONDS = 300.0
+BEGINNING = "environment.bin"
+"""In the folder of a life that is recorded: both copies of U-Boot's environment as they were before."""
 
 
-def live(folder: Path, scenarios: Sequence[Scenario], tally: Tally, log: Path | None = None) -> bytes:
-    """Play `scenarios`; those without a power cut are recorded in `log`. Both copies of U-Boot's environment as they
-    were before. Raises: NotSeen where the device never starts."""
-    with _site(folder) as site:
+def live(
+    folder: Path, make: Callable[[Path], Hardware], scenarios: Iterable[Scenario], tally: Tally, log: Path | None
+) -> None:
+    """Play `scenarios` on what `make` makes in `folder`; all is recorded in `log`, if there is one.
+    Raises: NotSeen where the device never starts."""
+    with _site(folder, make(folder)) as site:
         device = site.device
-        environment = environment_of(device.board.disk)
         if log is not None:
+            folder.joinpath(BEGINNING).write_bytes(environment_of(device.hardware.disk))
             device.record(log)
         _first_boot(device, tally)
         for scenario in scenarios:
-            if scenario.troubles and device.is_recorded:
-                device.end_recording()
             _play(scenario, site, tally)
-    return environment
 
 
 @contextmanager
-def _site(folder: Path) -> Iterator[Site]:
+def _site(folder: Path, hardware: Hardware) -> Iterator[Site]:
     cloud = GuestCloud(folder)
     try:
         with patch.dict(os.environ, cloud.environment()):
-            device = Device(folder, cloud, slot_image(Flavour(FACTORY_VERSION)))
+            image = slot_image(Flavour(FACTORY_VERSION), hardware.platform)
+            device = Device(folder, hardware, cloud, image)
             try:
                 yield Site(device, cloud)
             finally:
@@ -55,22 +58,22 @@ def _first_boot(device: Device, tally: Tally) -> None:
     began = time.monotonic()
     device.power_on()
     device.machine.wait(f"release {FACTORY_VERSION} runs the agent", READY_SECONDS)
-    tally.add(
-        "first-boot", device.machine.powers_on, [], f"the agent is started after {time.monotonic() - began:.1f} s"
-    )
+    words = f"the agent is started after {time.monotonic() - began:.1f} s"
+    tally.add(f"{device.hardware.name}first-boot", device.machine.powers_on, [], words)
 
 
 def _play(scenario: Scenario, site: Site, tally: Tally) -> None:
     began, boots = time.monotonic(), site.device.machine.powers_on
+    name = site.device.hardware.name + scenario.name
     try:
         finding = play(scenario, site)
     except NotSeen as error:
-        tally.add(scenario.name, site.device.machine.powers_on - boots, [str(error)], "")
+        tally.add(name, site.device.machine.powers_on - boots, [str(error)], "")
         return
-    tally.add(scenario.name, finding.boots, finding.violations, _words(finding, time.monotonic() - began))
+    tally.add(name, finding.boots, finding.violations, _words(finding, time.monotonic() - began))
     if finding.told is not None:
         written = {"status": finding.told.status, "statusDetails": finding.told.details}
-        site.device.board.folder.joinpath(f"{scenario.name}.json").write_text(json.dumps(written, indent=2))
+        site.device.console.with_name(f"{name}.json").write_text(json.dumps(written, indent=2))
 
 
 def _words(finding: Finding, seconds: float) -> str:

@@ -1,7 +1,8 @@
 """A machine in QEMU whose serial console is read line by line, and whose power can be cut.
 
 QEMU runs with -no-reboot: a restart ends it, and it is started anew, which is a true power cycle. Every start counts as
-a boot.
+a boot. Where a `banner` is given a restart is one without loss of power, so that the hardware can tell afterwards what
+caused it; then every banner on the console counts.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ class Line:
 class Machine:
     """QEMU started by `command`; its console goes to the file `log` as well."""
 
-    def __init__(self, command: Sequence[str], log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path, banner: str = "") -> None:
         self._log = log
+        self._banner = banner
         self._began = time.monotonic()
         self._changed = threading.Condition()
         self._lines: list[Line] = []
@@ -47,7 +49,8 @@ class Machine:
 
     def rewire(self, command: Sequence[str]) -> None:
         """Another command from the next power-on on."""
-        self._command = (*command, "-no-reboot", "-display", "none", "-serial", "stdio", "-monitor", "none")
+        kept = () if self._banner else ("-no-reboot",)
+        self._command = (*command, *kept, "-display", "none", "-serial", "stdio", "-monitor", "none")
 
     def power_on(self) -> None:
         """Switch it on, and on again whenever it restarts, until the power is cut."""
@@ -92,7 +95,7 @@ class Machine:
         )
         with self._changed:
             self._process = process
-            self.powers_on += 1
+            self.powers_on += not self._banner
         return process
 
     def _run(self, process: subprocess.Popen[bytes]) -> None:
@@ -116,4 +119,5 @@ class Machine:
                 log.flush()
                 with self._changed:
                     self._lines.append(line)
+                    self.powers_on += bool(self._banner) and self._banner in line.text
                     self._changed.notify_all()

@@ -33,10 +33,21 @@ GRUB = {
     str(GRUB_IMAGES / "boot.img"): "grub-pc-bin",
 }
 """For boots that stop at GRUB's."""
+FIRMWARE = (Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd"))
+"""UEFI for QEMU's PC as Debian's package ovmf has it: its code, and its variables as they are at first."""
+SYSTEMD_BOOT_IMAGE = Path("/usr/lib/systemd/boot/efi/systemd-bootx64.efi")
+SYSTEMD_BOOT = {
+    **DISKS,
+    "qemu-system-x86_64": "qemu-system-x86",
+    "mformat": "mtools",
+    str(FIRMWARE[0]): "ovmf",
+    str(SYSTEMD_BOOT_IMAGE): "systemd-boot-efi",
+}
+"""For boots by systemd-boot."""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 """The keys that Debian's packages are signed with."""
-BOOTING = {**DECIDING, "apt-get": "apt", "dpkg-deb": "dpkg", str(KEYRING): "debian-archive-keyring"}
-"""For boots of a whole system."""
+BOOTING = {"apt-get": "apt", "dpkg-deb": "dpkg", str(KEYRING): "debian-archive-keyring"}
+"""For boots of a whole system, besides its boot loader's."""
 
 
 class ProgramFailed(Exception):

@@ -67,7 +67,8 @@ class State:
             self.environment[at : at + len(data)] = data
         if write.slot is not None:
             for name, flags in write.equal.items():
-                self.equal[write.slot][name][write.first : write.first + len(flags)] = flags
+                kept = self.equal[write.slot][name][write.first : write.first + len(flags)]
+                kept[:] = flags[: len(kept)]
 
     def holds(self, slot: Slot) -> str | None:
         """The image that `slot` holds, all of it."""
@@ -113,11 +114,13 @@ class Geometry:
         return Write(slot=slot, first=offset // BLOCK, equal=self._compared(data, offset))
 
     def _compared(self, data: Bytes, offset: int) -> dict[str, Flags]:
-        rows = data.reshape(-1, BLOCK)
-        return {
-            name: (rows == image.blocks[offset : offset + len(data)].reshape(-1, BLOCK)).all(axis=1)
-            for name, image in self.images.items()
-        }
+        return {name: _equal(data, image.blocks[offset : offset + len(data)]) for name, image in self.images.items()}
+
+
+def _equal(data: Bytes, image: Bytes) -> Flags:
+    """Which blocks of `data` are those of `image`, as far as that goes: it may be smaller than the slot."""
+    same: Flags = (data[: len(image)].reshape(-1, BLOCK) == image.reshape(-1, BLOCK)).all(axis=1)
+    return same
 
 
 @dataclass(frozen=True, slots=True)

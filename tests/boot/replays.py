@@ -18,7 +18,7 @@ from tests.boot.replay import Geometry, Known, State, states, violation
 from tests.boot.scenarios import Scenario
 from tests.boot.tally import Tally
 
-SAMPLES = 9
+SAMPLES = 15
 """Reorderings at each write."""
 BLIND_SAMPLES = 1
 JUDGED = 40
@@ -71,7 +71,7 @@ class Replays:
 def known(flavour: Flavour) -> Known:
     """The image of `flavour`, and what becomes of a device that starts it."""
     blocks = np.memmap(slot_image(flavour), np.uint8, "r")
-    return Known(flavour.release, blocks, flavour.has_kernel, flavour.has_kernel and not flavour.trouble)
+    return Known(flavour.release, blocks, flavour.has_kernel, flavour.runs)
 
 
 def _differs(bench: UBootBench, environment: bytes) -> str:

@@ -14,13 +14,16 @@ from pathlib import Path
 
 from tests.boot.cache import digest, digest_of_files, made_once
 from tests.boot.debian import Debian
+from tests.boot.modules import modules_for, ramdisk
+from tests.boot.platforms import Platform
 from tests.boot.programs import run
 
 PROJECT = Path(__file__).parents[2]
 GUEST = Path(__file__).with_name("guest")
+RAMDISK = Path(__file__).with_name("ramdisk") / "init"
+RECIPE = ("rootfs.py", "modules.py", "platforms.py", "ramdisk/init")
+"""Files of this folder that the system below the agent is made by."""
 EXTRA = "device-aws"
-KERNEL = ("linux-image-cloud-arm64", r"linux-image-[0-9.-]+-cloud-arm64")
-"""Of Debian's kernels the cloud's have NVMe and ext4 built in, so that no initramfs is needed."""
 PACKAGES = (
     "busybox-static",
     "libbz2-1.0",
@@ -41,89 +44,95 @@ PACKAGES = (
     "python3.11-minimal",
     "zlib1g",
 )
-MODULES = (
-    "drivers/virtio/virtio_ring",
-    "drivers/virtio/virtio",
-    "drivers/virtio/virtio_pci_legacy_dev",
-    "drivers/virtio/virtio_pci_modern_dev",
-    "drivers/virtio/virtio_pci",
-    "net/core/failover",
-    "drivers/net/net_failover",
-    "drivers/net/virtio_net",
-    "drivers/watchdog/watchdog",
-    "drivers/watchdog/softdog",
-)
-"""Below `kernel` of the kernel's modules, in the order of their needs; those that are missing are built in."""
-PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_28_aarch64", "manylinux_2_34_aarch64")
 FOLDERS = ("boot", "data", "dev", "etc", "proc", "run", "sys", "tmp", "usr/bin", "lib/guest-modules")
+BARE = ("boot", "lib/guest-modules", "bin/busybox")
+"""All that a system needs that never comes to its agent."""
 PYTHON = "3.11"
 SITE = "opt/otabridge"
 """Where wheels are unpacked; `guest/init.sh` names it in PYTHONPATH."""
-UNUSED = (
-    "usr/lib/aarch64-linux-gnu/gconv",
-    "usr/lib/python3.11/lib2to3",
-    "usr/lib/python3.11/pydoc_data",
-    "usr/share",
-)
+UNUSED = ("usr/lib/python3.11/lib2to3", "usr/lib/python3.11/pydoc_data", "usr/share")
 
 
 @cache
-def tree_with_agent() -> Path:
+def tree_with_agent(platform: Platform) -> Path:
     """The whole root file system, with the agent as this checkout was when first asked. Raises: ProgramFailed."""
-    base, wheel = _base(), _wheel()
-    overlay = digest_of_files((path for path in GUEST.rglob("*") if path.is_file()), GUEST)
+    base, wheel = _base(platform), _wheel()
 
     def make(tree: Path) -> None:
         run("cp", "--archive", "--link", base, tree)
         with zipfile.ZipFile(next(wheel.glob("*.whl"))) as archive:
             archive.extractall(tree / SITE)
-        _compile(tree, "agent", "adapters", "bridge")
-        run("cp", "--recursive", "--remove-destination", "--no-target-directory", GUEST, tree)
-        (tree / "init.sh").chmod(0o755)
+        _compile(tree, *(tree / SITE / name for name in ("agent", "adapters", "bridge")))
+        _put_guest(tree)
 
-    return made_once("tree", digest([base.name, wheel.name, overlay]), make)
+    return made_once(f"tree-{platform.architecture}", digest([base.name, wheel.name, _guest()]), make)
 
 
-def _base() -> Path:
+def bare_tree(platform: Platform) -> Path:
+    """The same kernel and first process without Python and the agent. Raises: ProgramFailed."""
+    base = _base(platform)
+
+    def make(tree: Path) -> None:
+        for name in (*FOLDERS, *(str(Path(name).parent) for name in BARE)):
+            (tree / name).mkdir(parents=True, exist_ok=True)
+        for name in BARE:
+            run("cp", "--archive", "--link", "--no-target-directory", base / name, tree / name)
+        _put_guest(tree)
+
+    return made_once(f"bare-{platform.architecture}", digest([base.name, _guest()]), make)
+
+
+def _guest() -> str:
+    return digest_of_files((path for path in GUEST.rglob("*") if path.is_file()), GUEST)
+
+
+def _put_guest(tree: Path) -> None:
+    run("cp", "--recursive", "--remove-destination", "--no-target-directory", GUEST, tree)
+    (tree / "init.sh").chmod(0o755)
+
+
+def _base(platform: Platform) -> Path:
     """Debian's packages, the modules of its kernel and the wheels of others."""
-    recipe = Path(__file__).read_text() + (PROJECT / "constraints.txt").read_text() + repr(_requirements())
-    return made_once("base", digest([recipe]), _make_base)
+    recipe = [(Path(__file__).parent / name).read_text() for name in RECIPE]
+    origin = digest([*recipe, (PROJECT / "constraints.txt").read_text(), repr(_requirements())])
+    return made_once(f"base-{platform.architecture}", origin, lambda tree: _make_base(platform, tree))
 
 
-def _make_base(tree: Path) -> None:
-    debian = Debian("arm64")
-    kernel = debian.depends_on(*KERNEL)
+def _make_base(platform: Platform, tree: Path) -> None:
+    debian = Debian(platform.architecture)
+    kernel = debian.depends_on(*platform.kernel)
     debian.unpack([*PACKAGES, kernel], tree)
     for folder in FOLDERS:
         (tree / folder).mkdir(parents=True, exist_ok=True)
-    _take_kernel(tree, kernel.removeprefix("linux-image-"))
-    _install_wheels(tree)
-    for path in UNUSED:
+    _take_kernel(platform, tree, kernel.removeprefix("linux-image-"))
+    _install_wheels(platform, tree)
+    for path in (*UNUSED, f"usr/lib/{platform.libraries}/gconv"):
         shutil.rmtree(tree / path, ignore_errors=True)
     (tree / "usr/bin/python3").symlink_to(f"python{PYTHON}")
-    _compile(tree, "..")
-    _compile(tree, "../../usr/lib/python3.11")
+    _compile(tree, tree / SITE, tree / "usr/lib/python3.11")
 
 
-def _take_kernel(tree: Path, version: str) -> None:
-    """Keep the kernel and the few modules that the guest needs."""
+def _take_kernel(platform: Platform, tree: Path, version: str) -> None:
+    """Keep the kernel and the few modules that the guest needs, those that are needed early in a RAM disk."""
     every = tree / "lib/modules" / version / "kernel"
-    order = []
-    for module in (every / f"{name}.ko" for name in MODULES):
-        if module.exists():
-            shutil.copy2(module, tree / "lib/guest-modules")
-            order.append(module.name)
-    (tree / "lib/guest-modules/order").write_text("\n".join(order) + "\n")
-    shutil.move(tree / f"boot/vmlinuz-{version}", tree / "Image")
+    early = modules_for(platform.early, every)
+    later = [path for path in modules_for(platform.modules, every) if path not in early]
+    for module in later:
+        shutil.copy2(module, tree / "lib/guest-modules")
+    (tree / "lib/guest-modules/order").write_text("".join(f"{path.name}\n" for path in later))
+    kernel = (tree / f"boot/vmlinuz-{version}").read_bytes()
+    archive = ramdisk(tree / "bin/busybox", RAMDISK, early) if early else b""
     for path in ("boot", "lib/modules", f"usr/lib/linux-image-{version}"):
-        shutil.rmtree(tree / path)
+        shutil.rmtree(tree / path, ignore_errors=True)
     (tree / "boot").mkdir()
-    shutil.move(tree / "Image", tree / "boot/Image")
+    (tree / platform.kernel_file).write_bytes(kernel)
+    if archive:
+        (tree / platform.ramdisk_file).write_bytes(archive)
 
 
-def _install_wheels(tree: Path) -> None:
+def _install_wheels(platform: Platform, tree: Path) -> None:
     """What the agent depends on, for the guest's machine and its Python, at the versions that all tests use."""
-    platforms = [part for name in PLATFORMS for part in ("--platform", name)]
+    platforms = [part for name in platform.wheels for part in ("--platform", name)]
     target: list[str | Path] = [
         "--python-version",
         PYTHON,
@@ -158,7 +167,12 @@ def _discard(_: str) -> None:
     """What a program said that went well."""
 
 
-def _compile(tree: Path, *folders: str) -> None:
-    """Byte code, which the guest would make anew at each boot. Of use where this Python is of the guest's version."""
-    mode = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", tree, "-p", "/")
-    run(sys.executable, *mode, *(tree / SITE / folder for folder in folders))
+def _compile(tree: Path, *folders: Path) -> None:
+    """Byte code in the place of sources, which the guest would read and compare at each start. Of use where this Python
+    is of the guest's version; where it is another, the sources stay."""
+    if sys.version_info[:2] != tuple(map(int, PYTHON.split("."))):
+        return
+    run(sys.executable, "-m", "compileall", "-q", "-b", "--invalidation-mode", "unchecked-hash", "-s", tree, *folders)
+    for source in (path for folder in folders for path in folder.rglob("*.py")):
+        if source.with_suffix(".pyc").exists():
+            source.unlink()

@@ -6,7 +6,7 @@ The scenarios run one after the other on one device; each begins where the one b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters.aws.simulator.views import ExecutionView
 from agent.slots import Slot
@@ -27,7 +27,7 @@ END_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The device and its cloud."""
+    """The device, which is on, and its cloud."""
 
     device: Device
     cloud: GuestCloud
@@ -46,6 +46,8 @@ class Scenario:
     outcome: Outcome
     troubles: tuple[Trouble, ...] = ()
     marks: tuple[tuple[str, int], ...] = ()
+    detail: str = ""
+    """Has to be in the report's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ def play(scenario: Scenario, site: Site) -> Finding:
     """Run `scenario`. Raises: NotSeen, FleetError, ProgramFailed."""
     machine, before = site.device.machine, site.device.state()[0]
     mark, boots, sent = machine.mark(), machine.powers_on, site.cloud.bytes_sent()
-    offered = site.cloud.offer(slot_image(scenario.flavour), scenario.flavour.release)
+    image = slot_image(scenario.flavour, site.device.hardware.platform)
+    offered = site.cloud.offer(image, scenario.flavour.release)
     for trouble in scenario.troubles:
         trouble(site, offered)
     told = site.cloud.wait_for_end(offered, END_SECONDS)
@@ -117,12 +120,13 @@ def _judge(scenario: Scenario, report: Report | None, before: Slot) -> list[str]
     slot = _slot_after(scenario, before)
     wrong = [] if report.outcome is scenario.outcome else [f"{report.outcome.value} was reported: {report.detail}"]
     wrong += [] if report.slot == slot else [f"slot {report.slot} was reported, not {slot}"]
+    wrong += [] if scenario.detail in report.detail else [f"{report.detail!r} does not say {scenario.detail!r}"]
     installed = report.version == scenario.flavour.release
     return wrong + ([] if installed is _installs(scenario) else [f"version {report.version} was reported"])
 
 
 def _settled(scenario: Scenario, site: Site, before: Slot) -> list[str]:
-    """What is wrong with what U-Boot remembers."""
+    """What is wrong with what the boot loader remembers."""
     wanted = (_slot_after(scenario, before), None)
     found = site.device.state()
     return [] if found == wanted else [f"default and trial are {found}, not {wanted}"]
@@ -146,26 +150,35 @@ def _slot_after(scenario: Scenario, before: Slot) -> Slot:
     return before.other if _installs(scenario) else before
 
 
-SCENARIOS = (
-    Scenario("good", Flavour("2.0.0"), Outcome.INSTALLED, marks=(("release 2.0.0 runs the agent", 1),)),
-    Scenario(
-        "init-dies",
-        Flavour("3.0.0", trouble="init-dies"),
-        Outcome.FELL_BACK,
-        marks=(("release 3.0.0: init dies", 3), ("otabridge: giving up slot", 1)),
-    ),
-    Scenario(
-        "bad-kernel",
-        Flavour("4.0.0", has_kernel=False),
-        Outcome.FELL_BACK,
-        marks=(("release 4.0.0", 0), ("otabridge: giving up slot", 1)),
-    ),
-    Scenario(
-        "hang",
-        Flavour("5.0.0", trouble="hangs"),
-        Outcome.FELL_BACK,
-        marks=(("release 5.0.0: hangs", 3), ("otabridge: giving up slot", 1)),
-    ),
+GIVEN_UP = ("otabridge: giving up slot", 1)
+GOOD = Scenario("good", Flavour("2.0.0"), Outcome.INSTALLED, marks=(("release 2.0.0 runs the agent", 1),))
+INIT_DIES = Scenario(
+    "init-dies",
+    Flavour("3.0.0", trouble="init-dies", has_agent=False),
+    Outcome.FELL_BACK,
+    marks=(("release 3.0.0: init dies", 3),),
+)
+BAD_KERNEL = Scenario(
+    "bad-kernel",
+    Flavour("4.0.0", has_kernel=False, has_agent=False),
+    Outcome.FELL_BACK,
+    marks=(("release 4.0.0", 0),),
+)
+HANG = Scenario(
+    "hang",
+    Flavour("5.0.0", trouble="hangs", has_agent=False),
+    Outcome.FELL_BACK,
+    marks=(("release 5.0.0: hangs", 3),),
+)
+AGENT_STOPS = Scenario(
+    "agent-stops",
+    Flavour("9.0.0", trouble="agent-stops"),
+    Outcome.FELL_BACK,
+    marks=(("release 9.0.0: its agent is stopped", 3),),
+)
+BITTEN = "a watchdog ended 3 of its boots"
+"""In the report, where the watchdog's driver can tell after a restart that it was it."""
+CUTS = (
     Scenario("cut-download", Flavour("6.0.0"), Outcome.INSTALLED, (cut_at(Phase.DOWNLOADING, 40),)),
     Scenario("cut-switch", Flavour("7.0.0"), Outcome.INSTALLED, (cut_at(Phase.CHECKING), cut_at(Phase.SWITCHING))),
     Scenario(
@@ -175,3 +188,15 @@ SCENARIOS = (
         (cut_at_console("release 8.0.0 starts"), cut_at_console("release 8.0.0 is checked")),
     ),
 )
+
+
+def given_up(*scenarios: Scenario) -> tuple[Scenario, ...]:
+    """The same, with a boot script that says when it gives up a slot."""
+    return tuple(replace(each, marks=(*each.marks, GIVEN_UP)) for each in scenarios)
+
+
+OF_UBOOT = (*given_up(AGENT_STOPS, HANG), *CUTS, GOOD, *given_up(INIT_DIES, BAD_KERNEL))
+"""What takes long comes first, so that devices side by side end at about the same time."""
+BITES = replace(AGENT_STOPS, detail=BITTEN)
+OF_GRUB = (*given_up(BITES, HANG, INIT_DIES, BAD_KERNEL), GOOD)
+OF_SYSTEMD_BOOT = (BITES, HANG, INIT_DIES, GOOD)

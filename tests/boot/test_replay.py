@@ -99,6 +99,15 @@ def test_a_release_that_does_not_run_falls_back(disk):
     assert found(disk, [*writes(disk), FLUSH, switch(), FLUSH], new=DEAD) == set()
 
 
+def test_a_release_that_is_smaller_than_its_slot_is_whole_without_the_rest(disk):
+    """What lies behind it is of the image before it, and nobody's business."""
+    small = Known(NEW.name, NEW.blocks[: len(NEW.blocks) // 2])
+    log = [entry for entry in writes(disk) if entry.offset < disk.start(3) + len(small.blocks)]
+
+    assert found(disk, [*log, FLUSH, switch(), FLUSH], new=small) == set()
+    assert found(disk, [*log, switch(), FLUSH], new=small) == {"slot b, which is not whole, is started"}
+
+
 def test_a_write_over_the_slot_that_runs_is_found_out(disk):
     """A device without a slot is no device."""
     over = Entry(disk.start(2), NEW.blocks[:PIECE])

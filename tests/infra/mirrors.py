@@ -1,6 +1,6 @@
 """Where Terraform's providers come from: folders on this machine, as Terraform's own mirrors, never a registry.
 
-A mirror is a folder with `registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64/terraform-provider-aws_v5.100.0_x5`.
+A mirror is a folder with `HOST/hashicorp/aws/5.100.0/linux_amd64/terraform-provider-aws_v5.100.0_x5`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.infra.absent import Absent
 
 REGISTRY = "registry.terraform.io"
+"""How Terraform itself begins the full name of a provider, and so the folders of a mirror; nothing is asked there."""
 FOLDERS = "OTABRIDGE_TERRAFORM_MIRRORS"
 """Variable with mirrors of the person's own, separated as PATH is; they go first."""
 USUAL = ("~/.terraform.d/plugins", "~/.local/share/terraform/plugins", "/usr/local/share/terraform/plugins")
@@ -62,8 +63,12 @@ def _folders() -> Iterator[Path]:
             yield Path(folder)
     for folder in USUAL:
         yield Path(folder).expanduser()
-    for registry in sorted(Path("/opt").glob(f"*/{REGISTRY}")):
-        yield registry.parent
+    yield from _beside()
+
+
+def _beside() -> Iterator[Path]:
+    """Mirrors that came with the machine."""
+    return (registry.parent for registry in sorted(Path("/opt").glob(f"*/{REGISTRY}")))
 
 
 def _versions(folder: Path, source: str) -> Iterator[Mirror]:

@@ -75,5 +75,5 @@ def _wait(process: subprocess.Popen[str], seconds: float) -> tuple[int, str, str
         stdout, stderr = process.communicate()
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
-        raise Failed(f"{process.args} took more than {seconds} s and was killed\n{stdout}{stderr}") from error
+        raise Failed(f"{process.args!r} took more than {seconds} s and was killed\n{stdout}{stderr}") from error
     return process.returncode, stdout, stderr

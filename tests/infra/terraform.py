@@ -27,6 +27,8 @@ INFRA = Path(__file__).resolve().parents[2] / "infra"
 NOT_COPIED = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars")
 SECONDS = 120.0
 CLI_FILE = "terraform.tfrc"
+COLOURLESS = ("providers", "state", "version")
+"""Commands that know no -no-color, and need none."""
 QUIET = {
     "TF_IN_AUTOMATION": "1",
     "TF_INPUT": "0",
@@ -62,7 +64,7 @@ class Terraform:
 
     def run(self, command: str, *arguments: str, codes: Sequence[int] = (0,), seconds: float = SECONDS) -> Run:
         """`terraform COMMAND`, without colours. Raises: Failed, with all that it printed."""
-        line = (self.program, command, *(() if command in ("providers", "version") else ("-no-color",)), *arguments)
+        line = (self.program, command, *(() if command in COLOURLESS else ("-no-color",)), *arguments)
         return processes.run(line, self.folder, self.environment, seconds=seconds, codes=codes)
 
     def init(self, *, codes: Sequence[int] = (0,)) -> Run:

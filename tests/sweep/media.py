@@ -184,6 +184,9 @@ class Model:
         self.namings = [each for each in self.namings if id(each) not in done]
 
     def _name(self, names: dict[Path, File], naming: Naming) -> None:
-        names[naming.path] = self.file(naming.inode)
+        if naming.inode is None:
+            names.pop(naming.path, None)
+        else:
+            names[naming.path] = self.file(naming.inode)
         if naming.gone is not None:
             names.pop(naming.gone, None)

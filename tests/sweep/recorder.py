@@ -116,7 +116,7 @@ class RecordingKernel(SimulatedKernel):
         self._note(self.calls, moment, None)
 
     def _name_it(self, naming: Naming) -> None:
-        verb = "create" if naming.gone is None else "rename"
+        verb = "remove" if naming.inode is None else "create" if naming.gone is None else "rename"
         self._note(self.calls + 1, f"{verb} {naming.path.name}", naming)
         super()._name_it(naming)
 

@@ -14,7 +14,7 @@ from moto.iot.models import FakeThing, FakeThingGroup
 from adapters.aws.simulator.control import Place
 from adapters.aws.simulator.errors import AlreadyExists, Refusal, ServiceError, invalid
 from adapters.aws.simulator.index import FleetIndex, is_dynamic
-from adapters.aws.simulator.index_requests import DynamicGroupRequest
+from adapters.aws.simulator.index_requests import DynamicGroupRequest, StaticGroupRequest
 from adapters.aws.simulator.query import parse
 from adapters.aws.simulator.registry import Registry
 from adapters.aws.simulator.shapes import Json
@@ -90,6 +90,12 @@ class DynamicGroups:
         """DeleteThingGroup is refused for one of these, and otherwise moto's."""
         if self._find(name) is not None:
             raise invalid(f"Operation not allowed on dynamic thing group {name}")
+
+    def require_parent(self, request: StaticGroupRequest) -> None:
+        """Raises: ServiceError, the group would be below one that is not there."""
+        parent = request.parent_group_name
+        if parent is not None and self._registry.group(parent) is None:
+            raise invalid(f"Parent thing group {parent} does not exist")
 
     def _find(self, name: str) -> DynamicGroup | None:
         group = self._registry.group(name)

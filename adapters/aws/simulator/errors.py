@@ -27,6 +27,7 @@ class Refusal(Enum):
     TERMINAL_STATE = Names(410, "TerminalStateException", "TerminalStateReached")
     THROTTLED = Names(429, "ThrottlingException", "RequestThrottled")
     INTERNAL = Names(500, "InternalFailureException", "InternalError")
+    DENIED = Names(403, "AccessDeniedException", "InvalidRequest")
     INVALID_TOPIC = Names(400, "InvalidRequestException", "InvalidTopic")
     INVALID_JSON = Names(400, "InvalidRequestException", "InvalidJson")
     # Device shadows over HTTP; over MQTT they answer with a number.

@@ -17,6 +17,7 @@ from adapters.aws.simulator.engine import Engine
 from adapters.aws.simulator.errors import AlreadyExists, Refusal, ServiceError
 from adapters.aws.simulator.index_routes import IndexRoutes
 from adapters.aws.simulator.objects import ObjectStore, place_of, s3_error
+from adapters.aws.simulator.permissions import Permissions, denial
 from adapters.aws.simulator.registry import Registry
 from adapters.aws.simulator.rest import Operation
 from adapters.aws.simulator.routes import (
@@ -66,6 +67,7 @@ class Front:
             "iot-jobs-data": (DATA_ROUTES, data.operations),
             "iotdata": (SHADOW_ROUTES, shadows.operations),
         }
+        self._permissions = Permissions(faults)
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -92,7 +94,7 @@ class Front:
         request.max_content_length = _MAX_JOBS_BODY
         fault = self._faults.take(name, names.get("thing") or names.get("job") or names.get("group", ""))
         try:
-            _before(fault)
+            _before(fault, name)
             answer = operations[name](request, names)
         except ServiceError as error:
             return _refusal(error)
@@ -118,6 +120,9 @@ class Front:
         self, request: Request, service: str, environ: WSGIEnvironment, start: StartResponse
     ) -> Iterable[bytes]:
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self._account
+        denied = self._permissions.refusal(request, service)
+        if denied is not None:
+            return denied(environ, start)
         if service not in _REGISTRY_SERVICES:
             answer: Iterable[bytes] = self._moto(environ, start)
             return answer
@@ -145,7 +150,7 @@ def _signed_request(request: Request) -> sigv4.SignedRequest:
     )
 
 
-def _before(fault: Fault | None) -> None:
+def _before(fault: Fault | None, operation: str) -> None:
     match fault.effect if fault else None:
         case Effect.LOSE_REQUEST:
             raise ConnectionAbortedError("planned fault: the request is lost")
@@ -153,6 +158,8 @@ def _before(fault: Fault | None) -> None:
             raise ServiceError(Refusal.THROTTLED, "Rate exceeded")
         case Effect.SERVER_ERROR:
             raise ServiceError(Refusal.INTERNAL, "planned fault")
+        case Effect.DENY:
+            raise ServiceError(Refusal.DENIED, denial("iot", operation))
 
 
 def _after(fault: Fault | None) -> None:

@@ -34,8 +34,8 @@ class IndexFilter(_Body, frozen=True):
     named_shadow_names: Annotated[tuple[ShadowName, ...], Meta(max_length=MAX_SHADOWS)] = ()
 
 
-class ThingIndexing(_Body, frozen=True):
-    """What the index of things holds. Custom fields replace all that there were."""
+class ThingIndexing(_Body, frozen=True, omit_defaults=False):
+    """What the index of things holds. Custom fields replace all that there were. The answer names each mode, OFF too."""
 
     thing_indexing_mode: Literal["OFF", "REGISTRY", "REGISTRY_AND_SHADOW"]
     thing_connectivity_indexing_mode: Literal["OFF", "STATUS"] = "OFF"
@@ -94,3 +94,9 @@ class DynamicGroupRequest(_Body, frozen=True):
     index_name: str = INDEX
     query_version: str = QUERY_VERSION
     thing_group_properties: GroupProperties = GroupProperties()
+
+
+class StaticGroupRequest(_Body, frozen=True):
+    """CreateThingGroup, as far as it is not left to moto."""
+
+    parent_group_name: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import msgspec
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Request
@@ -9,7 +11,13 @@ from werkzeug.wrappers import Request
 from adapters.aws.simulator.dynamic import DynamicGroups
 from adapters.aws.simulator.errors import invalid
 from adapters.aws.simulator.index import MANAGED, FleetIndex
-from adapters.aws.simulator.index_requests import Aggregation, DynamicGroupRequest, IndexingUpdate, Search
+from adapters.aws.simulator.index_requests import (
+    Aggregation,
+    DynamicGroupRequest,
+    IndexingUpdate,
+    Search,
+    StaticGroupRequest,
+)
 from adapters.aws.simulator.request import parse
 from adapters.aws.simulator.rest import Names, Operation, body_of
 from adapters.aws.simulator.shapes import Json
@@ -25,6 +33,7 @@ INDEX_RULES = (
     Rule("/dynamic-thing-groups/<group>", methods=["POST"], endpoint="CreateDynamicThingGroup"),
     Rule("/dynamic-thing-groups/<group>", methods=["DELETE"], endpoint="DeleteDynamicThingGroup"),
     Rule("/thing-groups/<group>", methods=["DELETE"], endpoint="DeleteThingGroup"),
+    Rule("/thing-groups/<group>", methods=["POST"], endpoint="CreateThingGroup"),
 )
 
 
@@ -45,6 +54,7 @@ class IndexRoutes:
             "CreateDynamicThingGroup": self._create,
             "DeleteDynamicThingGroup": lambda _, names: groups.delete(names["group"]),
             "DeleteThingGroup": lambda _, names: groups.leave_static(names["group"]),
+            "CreateThingGroup": self._leave_creation,
         }
 
     def _configuration(self) -> Json:
@@ -70,3 +80,8 @@ class IndexRoutes:
 
     def _create(self, request: Request, names: Names) -> Json:
         return self._groups.create(names["group"], parse(body_of(request), DynamicGroupRequest))
+
+    def _leave_creation(self, request: Request, _names: Names) -> None:
+        """moto makes the group, but stumbles over a parent that is not there."""
+        self._groups.require_parent(parse(body_of(request), StaticGroupRequest))
+        request.environ["wsgi.input"] = BytesIO(request.get_data())

@@ -66,6 +66,11 @@ class Services:
         pace = partial(Pace, clock=self.clock)
         return Deployments(self._client, Paces(pace(changes), pace(changes), pace(changes), pace(looks)))
 
+    @property
+    def device_update(self) -> DeviceUpdateClient:
+        """The library's own client of the instance, for calls that a rollout does not make."""
+        return self._client
+
     @cached_property
     def _credential(self) -> DefaultAzureCredential:
         return DefaultAzureCredential()

@@ -20,6 +20,7 @@ class Refusal(Enum):
     ARGUMENT_INVALID = Names(400, "ArgumentInvalid", 400004)
     UNSUPPORTED = Names(400, "InvalidOperation", 400003)
     UNAUTHORIZED = Names(401, "IotHubUnauthorizedAccess", 401002)
+    FORBIDDEN = Names(403, "IotHubForbidden", 403000)
     DEVICE_NOT_FOUND = Names(404, "DeviceNotFound", 404001)
     JOB_NOT_FOUND = Names(404, "JobNotFound", 404002)
     DEVICE_NOT_ONLINE = Names(404, "DeviceNotOnline", 404103)

@@ -42,7 +42,11 @@ ROUTES = Map(
     ]
 )
 _FAULT_NAMES = {"twin_replace": "twin_update"}
-_REFUSED_BY_FAULT = {Effect.THROTTLE: Refusal.THROTTLED, Effect.SERVER_ERROR: Refusal.SERVER_ERROR}
+_REFUSED_BY_FAULT = {
+    Effect.THROTTLE: Refusal.THROTTLED,
+    Effect.SERVER_ERROR: Refusal.SERVER_ERROR,
+    Effect.DENY: Refusal.FORBIDDEN,
+}
 
 
 class Routes(Protocol):

@@ -23,6 +23,8 @@ def before(fault: Fault | None, refuse: Refusal) -> Response | None:
             return response
         case Effect.SERVER_ERROR if fault is not None:
             return refuse(fault.status, "InternalServerError", "planned fault")
+        case Effect.DENY:
+            return refuse(403, "AuthorizationFailed", "planned fault: this identity lacks the permission")
         case Effect.EXPIRED:
             return refuse(403, "AuthenticationFailed", "planned fault: the signature has expired")
     return None

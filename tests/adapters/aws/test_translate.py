@@ -20,6 +20,7 @@ from bridge.fleet import LimitError
 from bridge.folder import RELEASE_FILE
 from bridge.release.errors import MalformedRelease
 from tests.releases import ReleaseKit, new_release, pretended
+from tests.stepped import stepped
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/presign"
@@ -324,6 +325,14 @@ def test_botocore_and_the_check_take_a_job_for_awss_agent(run, tmp_path):
         printed = tmp_path / f"{part}.json"
         printed.write_text(run(*words, "--only", part))
         assert "within every limit of aws" in run("--check", printed)
+
+
+def test_a_release_of_steps_is_not_for_awss_own_agent(run, tmp_path):
+    """It would install the image and leave out the rest."""
+    (tmp_path / RELEASE_FILE).write_bytes(stepped(ReleaseKit(), b"image").document)
+
+    with pytest.raises(UsageError, match="the release has steps, and AWS's agent knows none: name its files"):
+        run(tmp_path, *PLACE, *CLIENT)
 
 
 CLIENT_MISUSE = [

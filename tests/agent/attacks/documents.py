@@ -119,9 +119,9 @@ ATTACKS = (
     release(
         "later format",
         "claims a format that this agent must not misread",
-        strike=edited(lambda document: document["signed"]["custom"].update(spec=2)),
+        strike=edited(lambda document: document["signed"]["custom"].update(spec=3)),
         code=FailureCode.MALFORMED,
-        says="this program reads up to 1: update otabridge first",
+        says="this program reads up to 2: update otabridge first",
     ),
     release(
         "oversized",

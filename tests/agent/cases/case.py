@@ -66,7 +66,8 @@ class Case:
     """One row of the table. `silent` counts starts of the machine in which no agent came up.
 
     `stuck` says why the agent cannot come to an end, `forgotten` why an offer that is repeated is not answered as it
-    was, `blank` why a slot without an image may count as bootable; "" for nearly every case.
+    was, `blank` why a slot without an image may count as bootable; "" for nearly every case. `beside` is the version
+    that a release without a step of the slot leaves running, `kept` are parts that are not of the version that runs.
     """
 
     name: str
@@ -80,6 +81,8 @@ class Case:
     stuck: str = ""
     forgotten: str = ""
     blank: str = ""
+    beside: str = ""
+    kept: tuple[tuple[str, str], ...] = ()
 
     @property
     def restarts(self) -> int:

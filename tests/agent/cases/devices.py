@@ -10,7 +10,17 @@ from agent.channel import Offer
 from agent.slots import Slot
 from tests.agent.cases.case import Offered, Prepared
 from tests.agent.cases.stage import StagedDevice
-from tests.agent.device import IMAGE_BYTES, damaged, delta_package, flipped, image, kit, package, revised
+from tests.agent.device import (
+    IMAGE_BYTES,
+    damaged,
+    delta_package,
+    flipped,
+    image,
+    kit,
+    package,
+    revised,
+    stepped_package,
+)
 from tests.releases import FULL_NAME, Package, delta, describe
 
 MODIFIED = 70_000
@@ -55,6 +65,18 @@ ON_3 = Prepared("on 3.0.0", "3.0.0 runs in slot a, committed; 2.0.0 is in slot b
 
 
 @cache
+def fitted() -> StagedDevice:
+    """A new device with the parts of release 1."""
+    device = deepcopy(factory())
+    device.fit_parts("boot", "app")
+    device.kernel.settle()
+    return device
+
+
+FITTED = Prepared("with parts", "as new, with the parts boot and app of 1.0.0 beside the slots", fresh(fitted))
+
+
+@cache
 def signed_images() -> dict[bytes, str]:
     """Every image that a case may leave running, and its version; also as it is after it was modified in the field."""
     found = {image(sequence): f"{sequence}.0.0" for sequence in range(1, 6)}
@@ -77,6 +99,11 @@ def offering(make: Callable[[], Package], words: str, name: str = "job-1") -> Of
 def release(sequence: int, name: str = "job-1", **changes: object) -> Offered:
     """The cloud offers release `sequence`.0.0, whole."""
     return offering(lambda: package(sequence, **changes), f"{sequence}.0.0", name)
+
+
+def of_steps(kind: str, sequence: int = 2, name: str = "job-1") -> Offered:
+    """Release `sequence`.0.0 of several steps."""
+    return offering(lambda: stepped_package(sequence, kind), f"{sequence}.0.0 of steps ({kind})", name)
 
 
 def delta_3(name: str = "job-1") -> Offered:

@@ -36,6 +36,14 @@ SAID = {
     "boot": "as the machine starts",
 }
 """Moments that are no states, in words."""
+VERBS = {
+    "install": "as the handler begins step",
+    "installed": "when the handler has ended step",
+    "undo": "as the handler begins to undo step",
+    "undone": "when the handler has undone step",
+    "settle": "as the handler drops the way back of step",
+    "settled": "when the handler has dropped the way back of step",
+}
 
 
 def die(_: StagedDevice) -> None:
@@ -48,6 +56,8 @@ def said(moment: str) -> str:
     word, _, state = moment.partition(" ")
     if word == "before" and state in tuple(State):
         return f"as {state} begins"
+    if word in VERBS:
+        return f"{VERBS[word]} {state}"
     if word == "after" and state in tuple(State):
         return f"when the work of {state} is done, before that is journalled"
     return SAID[moment]
@@ -183,9 +193,11 @@ def answers(moment: Moment, *given: Answer) -> Fault:
     )
 
 
-def dead(slot: Slot) -> Fault:
-    """What is tried in `slot` never gets as far as the agent."""
-    return Fault(f"a trial of slot {slot} hangs until the watchdog resets", lambda device: device.dead.add(slot))
+def dead(slot: Slot, moment: str = "offer") -> Fault:
+    """What is tried in `slot` never gets as far as the agent, from `moment` on."""
+    when = "" if moment == "offer" else f", {said(moment)} and from then on"
+    words = f"a trial of slot {slot} hangs until the watchdog resets{when}"
+    return Fault(words, lambda device: device.dead.add(slot), moment)
 
 
 def revived(moment: str) -> Fault:

@@ -11,13 +11,13 @@ from tests.agent.cases.case import Case, Fault, Group, Offered, Prepared, Told, 
 from tests.agent.cases.chain import chain
 from tests.agent.cases.devices import NEW, ON_2, delta_3, release
 from tests.agent.cases.faults import killed, power_cut, power_cut_in_journal
-from tests.agent.cases.paths import GOOD, PROVED, after, up_to
+from tests.agent.cases.paths import GOOD, OF_STEPS, PROVED, after, up_to
 from tests.agent.power import Loss
 
 BEGUN_AGAIN = (State.JUDGING, State.PREPARING, State.WRITING, State.CHECKING)
 """Nothing but the inactive slot was touched: the agent waits for the offer, which the cloud makes again."""
-STATES = tuple(state for state in State if state is not State.REVERTING)
-"""A good update sees all but one."""
+STATES = tuple(state for state in State if state is not State.REVERTING and state not in OF_STEPS)
+"""What a good update of an image alone sees."""
 RULE = (
     "Whatever is interrupted before the switch begins again with its offer; from the switch on the agent goes on where "
     "the journal says it was, and asks the boot loader which slot runs. A power cut after the switch is itself the "

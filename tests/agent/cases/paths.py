@@ -26,6 +26,9 @@ PUT_OFF = f"{BEGUN}, interrupted idle"
 KEPT = f"offered judging, kept checking, {SWITCHED} / {PROVED}"
 """The slot that does not run holds the release already."""
 
+OF_STEPS = frozenset({State.STAGING, State.APPLYING, State.FINISHING, State.UNDOING})
+"""Only releases of several steps come by here."""
+
 
 def words(path: str) -> list[str]:
     """Changes and starts of `path`, one by one."""

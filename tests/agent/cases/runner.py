@@ -15,7 +15,9 @@ from tests.agent.cases.case import Case, Told
 from tests.agent.cases.chain import spelled
 from tests.agent.cases.devices import first_bytes, queued, signed_images
 from tests.agent.cases.stage import StagedDevice
-from tests.agent.device import FOLDER
+from tests.agent.device import FOLDER, JOURNAL
+
+STEPS = JOURNAL.with_name("steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,22 @@ def _end(case: Case, device: StagedDevice) -> Iterator[str]:
         if bootable and not case.blank and first_bytes(device, slot) not in signed_images():
             yield f"slot {slot} may be booted and holds no signed image"
     if not case.stuck:
-        yield from _agreement(device)
+        yield from _agreement(case, device)
 
 
-def _agreement(device: StagedDevice) -> Iterator[str]:
-    """Slot, boot loader, journal and the last report tell the same."""
+def _agreement(case: Case, device: StagedDevice) -> Iterator[str]:
+    """Slot, boot loader, journal and the last report tell the same; parts are of the version that runs, and no file of
+    a release is left over that ended, unless its next offer may go on with it."""
     device.start_agent()
     device.live()
-    status, version = device.engine.status(), signed_images().get(first_bytes(device, device.booted))
+    status = device.engine.status()
+    version = case.beside or signed_images().get(first_bytes(device, device.booted))
+    parts = dict.fromkeys(device.parts(), version) | dict(case.kept)
+    if device.parts() != parts:
+        yield f"the parts are {device.parts()}, and should be {parts}"
+    left = [str(path) for path in device.kernel.files() if STEPS in path.parents]
+    if left and not status.digest:
+        yield f"left over: {', '.join(left)}"
     told = (status.booted, status.default, status.trial, status.expected, status.state, status.version)
     if told != (device.booted, device.booted, None, device.booted, State.IDLE, version):
         yield f"slot {device.booted} runs {version}, and the device says {told}"

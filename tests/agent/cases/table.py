@@ -14,7 +14,9 @@ from tests.agent.cases import (
     offers,
     permissions,
     refusals,
+    stepped,
     trials,
+    undone,
     withdrawals,
 )
 from tests.agent.cases.case import Case, Group
@@ -33,5 +35,7 @@ GROUPS: tuple[Group, ...] = (
     *media.GROUPS,
     *journals.GROUPS,
     *environments.GROUPS,
+    *stepped.GROUPS,
+    *undone.GROUPS,
 )
 CASES: tuple[Case, ...] = tuple(case for group in GROUPS for case in group.cases)

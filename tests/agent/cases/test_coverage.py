@@ -30,7 +30,7 @@ def test_there_are_enough_cases():
 
 
 def test_every_state_is_in_some_chain():
-    """All eleven."""
+    """All of them."""
     seen = {step.state for case in CASES for step in case.chain if isinstance(step, Change)}
 
     assert seen == set(State)

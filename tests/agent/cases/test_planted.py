@@ -8,12 +8,16 @@ from types import MappingProxyType
 import msgspec
 import pytest
 
-from agent import driver, startup, trial
+from agent import driver, startup, trial, undoing
+from agent.applying import Applying
 from agent.context import Context
 from agent.machine import RESUME, Event, State
-from agent.record import Record
+from agent.record import Record, StepPlan
+from agent.steps import Steps
 from agent.trial import Trial
+from agent.undoing import Undoing
 from agent.writing import Writing
+from bridge.release.errors import FailureCode
 from tests.agent.cases.runner import disagreements
 from tests.agent.cases.table import GROUPS
 
@@ -82,6 +86,68 @@ def lets_a_wrong_end_stand(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(startup, "_told_of_trial", lambda *_: None)
 
 
+def begins_before_it_is_journalled(patch: pytest.MonkeyPatch) -> None:
+    """A step is journalled as begun once it has ended."""
+    install = Applying._install
+
+    def at_last(self: Applying, planned: StepPlan) -> None:
+        context = self._context
+        begun = context.update.begun
+        context.journal.keep(context.changed(begun=begun - 1))
+        install(self, planned)
+        context.journal.keep(context.changed(begun=begun))
+
+    patch.setattr(Applying, "_install", at_last)
+
+
+def believes_the_handler_of_the_slot(patch: pytest.MonkeyPatch) -> None:
+    """What a handler has written is not read back."""
+    patch.setattr(Steps, "check_slot", lambda _: None)
+
+
+def leaves_the_boot_loader_to_the_handler(patch: pytest.MonkeyPatch) -> None:
+    """What a handler has told the boot loader stands."""
+    patch.setattr(Steps, "take_slot_back", lambda _: None)
+
+
+def hands_over_what_lies_there(patch: pytest.MonkeyPatch) -> None:
+    """A file that was fetched is not looked at again."""
+    patch.setattr(Steps, "require_file", lambda *_: None)
+
+
+def owes_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Only the journal knows which steps were begun."""
+    patch.setattr(Steps, "owe", lambda _: None)
+
+
+def undoes_in_the_order_of_installing(patch: pytest.MonkeyPatch) -> None:
+    """The first step first: what a power cut leaves is undone as if it were the last ones."""
+    patch.setattr(undoing, "reversed", list, raising=False)
+
+
+def stops_at_a_step_that_is_kept(patch: pytest.MonkeyPatch) -> None:
+    """What comes before a step that cannot be undone stays, too."""
+    undo = Undoing._undo
+
+    def unless_kept(self: Undoing, number: int, planned: StepPlan) -> None:
+        if self._ending.code is not FailureCode.STEP_KEPT:
+            undo(self, number, planned)
+
+    patch.setattr(Undoing, "_undo", unless_kept)
+
+
+def drops_ways_back_too_early(patch: pytest.MonkeyPatch) -> None:
+    """Handlers are told that their steps stay before the trial is proved."""
+    prove = Trial.prove
+
+    def settle_first(self: Trial) -> None:
+        for planned in self._context.plan.steps:
+            self._steps.handler(planned).settle(self._steps.work(planned))
+        prove(self)
+
+    patch.setattr(Trial, "prove", settle_first)
+
+
 PLANTS: dict[Plant, str] = {
     proves_everything: "Releases in quarantine",
     checks_nothing: "Slot: full, failing, read-only",
@@ -94,6 +160,14 @@ PLANTS: dict[Plant, str] = {
     keeps_the_target_bootable: "Deltas",
     tells_one_slot_for_the_other: "Falling back",
     lets_a_wrong_end_stand: "Killed again and again",
+    begins_before_it_is_journalled: "Steps that are undone",
+    believes_the_handler_of_the_slot: "Steps that are undone",
+    leaves_the_boot_loader_to_the_handler: "Steps that are undone",
+    hands_over_what_lies_there: "Steps that are undone",
+    owes_nothing: "Steps that the journal has forgotten",
+    undoes_in_the_order_of_installing: "Interrupted in a handler that undoes, or by the boot loader",
+    stops_at_a_step_that_is_kept: "Steps that cannot be undone",
+    drops_ways_back_too_early: "Steps that are undone",
 }
 """Each bug, and the title of a group that finds it."""
 BY_TITLE = {group.title: group.cases for group in GROUPS}

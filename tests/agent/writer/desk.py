@@ -13,8 +13,9 @@ from typing import Self
 from agent.access import own_access
 from agent.bootloaders.file import FileBootLoader
 from agent.config import load
-from agent.disk import Linux, SystemDisk
+from agent.disk import SystemDisk
 from agent.journal import Journal
+from agent.kernel import Linux
 from agent.pace import Timing
 from agent.ports import Identity
 from agent.slots import Slot

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import pytest
+
+from agent.disk import SystemDisk
 from agent.engine import Engine
+from agent.journal import Journal
 from agent.ports import Identity
-from agent.slots import Slot
+from agent.slots import BootEnvironmentError, Slot
 from agent.writer.client import ReleaseRefusedByWriter
+from agent.writer.memory import Memory
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome
-from tests.agent.device import JOURNAL, SimulatedDevice, package
-from tests.releases import HARDWARE, MODEL, ReleaseKit
+from tests.agent.device import JOURNAL, SimulatedDevice, kit, package, stepped_package
+from tests.agent.power import SimulatedKernel
+from tests.agent.stepping import BY_HANDLER, IN_PLACE
+from tests.releases import HARDWARE, MODEL, NOW, ReleaseKit
 
 
 def with_writer(device: SimulatedDevice, introduce: Callable[[bytes, Sequence[bytes]], None]) -> SimulatedDevice:
@@ -53,3 +60,33 @@ def test_the_writer_gets_every_root():
     device.engine.install(device.cloud, device.offer(packed, roots=kit.later_roots))
 
     assert seen == [(packed.document, kit.later_roots)]
+
+
+def remembering() -> Memory:
+    """What a writer believes that was started for the first time, with slot a running."""
+    identity = Identity(MODEL, HARDWARE, kit().pinned, "1.0.0")
+    memory = Memory(identity, Journal(SystemDisk(SimulatedKernel()), JOURNAL), lambda: NOW, lambda: None)
+    memory.load(Slot.A)
+    return memory
+
+
+def test_a_release_beside_the_image_opens_no_slot():
+    """None is of it: not the slot that runs, and not the other one, whatever was introduced for that before."""
+    memory = remembering()
+    memory.introduce(package(2).document, Slot.A)
+    assert memory.introduced(Slot.B).sequence == 2
+
+    memory.introduce(stepped_package(3, IN_PLACE).document, Slot.A)
+
+    for slot in Slot:
+        with pytest.raises(BootEnvironmentError, match=f"no release was introduced for slot {slot}"):
+            memory.introduced(slot)
+
+
+def test_a_slot_that_a_handler_writes_has_to_hold_what_was_signed():
+    """The image that the release declares is what the writer will read back before it tries the slot."""
+    memory, packed = remembering(), stepped_package(2, BY_HANDLER)
+
+    memory.introduce(packed.document, Slot.A)
+
+    assert memory.expected_in(Slot.B).image == packed.artifact.image

@@ -9,26 +9,41 @@ import pytest
 
 from bridge.cli.main import main
 
+INTERRUPTED = """
+import sys
+
 
 class Interrupted:
-    """Ctrl-C, at the moment in which the commands are looked for."""
-
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        """As a finder of modules."""
-        if name == "bridge.cli.app":
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
             raise KeyboardInterrupt
 
 
-def test_ctrl_c_while_libraries_are_loaded_ends_it_quietly(monkeypatch, capsys):
-    """With the exit code of every other Ctrl-C, and no traceback."""
-    monkeypatch.delitem(sys.modules, "bridge.cli.app", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+sys.meta_path.insert(0, Interrupted())
+from bridge.cli.main import main
+main()
+"""
 
-    with pytest.raises(SystemExit) as ended:
-        main()
 
-    assert ended.value.code == 130
-    assert capsys.readouterr().err == ""
+@pytest.mark.parametrize("module", ["bridge.cli.app", "bridge.cli.keys"], ids=["tree", "command"])
+def test_ctrl_c_while_libraries_are_loaded_ends_it_quietly(module):
+    """With the exit code of every other Ctrl-C, and no traceback; no matter whose libraries they are."""
+    line = [sys.executable, "-c", INTERRUPTED.format(module=module), "keys", "create", "ann"]
+
+    done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=120)
+
+    assert (done.returncode, done.stdout + done.stderr.strip()) == (130, "")
+
+
+def test_a_library_that_is_missing_is_told_by_the_command_that_needs_it():
+    """What there is may be enough to begin, and for other commands."""
+    program = "import sys; sys.modules['sqlalchemy'] = None; from bridge.cli.main import main; main()"
+    line = [sys.executable, "-c", program, "ledger", "verify"]
+
+    done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=120)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'otabridge[aws,azure]'" in done.stderr
 
 
 def test_a_library_that_is_missing_is_told_when_it_is_needed(monkeypatch, capsys):

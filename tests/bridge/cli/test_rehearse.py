@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+
+from bridge.folder import RELEASE_FILE
+from bridge.release.image import Image
+from tests.bridge.cli.desk import NEXT_YEAR
+from tests.stepped import BOOT, handed
 
 AWS = """\
 cloud = "aws"
@@ -85,3 +91,19 @@ def test_wrong_words_are_refused_by_name(stage, words, message):
 
     assert ended.code == 2
     assert message in ended.err
+
+
+def test_a_release_of_steps_costs_the_bytes_of_all(stage):
+    """Also where no step is of the slot, so that there is no full artifact: here, two files of a gigabyte."""
+    image = Image(10**9, "a" * 64)
+    file = msgspec.structs.replace(handed(BOOT, b""), length=image.length, sha256=image.sha256, image=image)
+    modem = msgspec.structs.replace(BOOT, name="modem")
+    files = (file, msgspec.structs.replace(file, name="modem.bin", step="modem"))
+    package = stage.kit.bundle(b"", [(each, b"") for each in files], steps=(BOOT, modem), expires=NEXT_YEAR)
+    (stage.folder / "release" / RELEASE_FILE).write_bytes(package.document)
+
+    ended = stage.otabridge("rollout", "rehearse", "rollout.yaml", *VIRTUAL, "--failing", "0", "-o", "json")
+
+    assert ended.code == 0, ended.err
+    assert ended.json["gigabytes"]["most"] == 2 * ended.json["exposed"]["most"] > 0
+    assert ended.json["cost"]["most"] == pytest.approx(ended.json["gigabytes"]["most"] * 0.1)

@@ -273,10 +273,10 @@ REFUSED = {
     ),
     "a later format": (
         {},
-        lambda _: FILE.write_bytes(FILE.read_bytes().replace(b'"spec": 1,', b'"spec": 2,')),
+        lambda _: FILE.write_bytes(FILE.read_bytes().replace(b'"spec": 1,', b'"spec": 3,')),
         (),
         10,
-        "custom.spec is 2, this program reads up to 1: update otabridge first",
+        "custom.spec is 3, this program reads up to 2: update otabridge first",
     ),
     "a forged root": ({}, forge_root, (), 16, "root version 2 is not signed as root version 1 demands"),
     "a skipped root": ({}, drop_version_2, (), 16, "version 3 follows version 1; version 2 between them is missing"),

@@ -1,4 +1,4 @@
-"""`otabridge translate`: a release with deltas reaches either cloud whole, or is refused by name."""
+"""`otabridge translate`: a release with deltas or steps reaches either cloud whole, or is refused by name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from bridge.folder import RELEASE_FILE
 from tests.releases import ReleaseKit, pretended
+from tests.stepped import stepped
 
 IMAGE = random.Random(5).randbytes(20_000)
 AWS = (
@@ -41,6 +42,17 @@ def test_every_artifact_is_among_what_the_cloud_is_sent(otabridge, kit, words):
     assert len(package.release.artifacts) == 3
     for artifact in package.release.artifacts:
         assert artifact.name in ran.out
+
+
+@pytest.mark.parametrize("words", [AWS, AZURE], ids=["aws", "azure"])
+def test_every_file_of_a_step_is_among_what_the_cloud_is_sent(otabridge, kit, words):
+    """Beside the image."""
+    write(stepped(kit, IMAGE).document)
+    ran = otabridge("translate", *words)
+
+    assert (ran.exit_code, ran.err) == (0, "")
+    for name in ("boot.bin", "rootfs.full", "application.bin"):
+        assert name in ran.out
 
 
 def test_more_than_a_cloud_takes_is_refused_by_name(otabridge, kit):

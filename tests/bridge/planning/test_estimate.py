@@ -24,8 +24,9 @@ from bridge.release.bucket import Buckets
 from bridge.rollout.model import FleetPart
 from tests.bridge.plans import DEPOT, FACTORY, HOUR, MINUTE, NOW, new_plan
 from tests.releases import describe
+from tests.stepped import BOOT, handed
 
-WHOLE, DELTA = describe(b"image", b"x" * 3_000_000), describe(b"image", b"x" * 1_000_000)
+WHOLE, DELTA = describe(b"image", b"x" * 3_000_000), describe(b"image", b"x" * 1_000_000, old=b"older")
 PROMPT = Facts("test", orders_a_minute=60, feedback_minutes=0)
 
 
@@ -97,6 +98,17 @@ def test_bytes_and_money_with_deltas_and_without():
     assert (factory.least_cost, factory.most_cost, factory.currency) == (0.2, 0.6, "EUR")
     assert depot.most_bytes == 300_000_000
     assert (free.least_bytes == free.most_bytes, free.most_cost) == (True, None)
+
+
+def test_the_files_of_steps_are_fetched_by_every_device():
+    """Beside the smallest artifact of the slot, or the full one."""
+    plan = new_plan((10, 0), (90, 100), facts=PROMPT)
+    image = tuple(msgspec.structs.replace(each, step="rootfs") for each in (WHOLE, DELTA))
+    boot = handed(BOOT, b"b" * 20_000)
+
+    factory, _ = taking(plan, NOW, *image, boot).fleets
+
+    assert (factory.least_bytes, factory.most_bytes) == (102_000_000, 302_000_000)
 
 
 def test_calls_grow_with_devices_only_where_they_are_named():

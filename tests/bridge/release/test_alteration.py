@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bridge.release.errors import ReleaseError
 from bridge.release.trust import Facts, follow, judge
 from tests.releases import HARDWARE, MODEL, NOW, ReleaseKit
+from tests.stepped import stepped
 
 FACTS = Facts(MODEL, HARDWARE, "1.0.0")
 
@@ -20,6 +21,7 @@ CASES = {
         ONE_OF_TWO,
         ONE_OF_TWO.package(b"image", sources=[b"older"], signers=ONE_OF_TWO.release_signers).document,
     ),
+    "of several steps": (TWO_OF_TWO, stepped(TWO_OF_TWO, b"image").document),
 }
 
 

@@ -27,12 +27,19 @@ PUBLISHED = {
     "SLOT_WRITE": (300, None),
     "SLOT_MISMATCH": (301, None),
     "BOOT_ENVIRONMENT": (302, None),
+    "STEP": (303, None),
+    "STEP_KEPT": (304, None),
     "UNHEALTHY": (400, None),
     "FELL_BACK": (401, None),
     "INTERRUPTED": (500, None),
     "JOURNAL": (501, None),
     "WITHDRAWN": (502, None),
 }
+
+
+def test_every_failure_has_a_published_number():
+    """None is made up in passing."""
+    assert set(PUBLISHED) == {code.name for code in FailureCode}
 
 
 @pytest.mark.parametrize(("name", "numbers"), PUBLISHED.items(), ids=PUBLISHED)

@@ -118,7 +118,7 @@ WRONG = {
     "no custom at all": ({"custom": None}, "custom: Expected `object`, got `null`"),
     "a missing model": ({"custom.compatibility.model": None}, "custom: Expected `str`, got `null` - at"),
     "an empty model": ({"custom.compatibility.model": ""}, "length >= 1"),
-    "a later format": ({"custom.spec": 2}, "custom.spec is 2, this program reads up to 1: update otabridge first"),
+    "a later format": ({"custom.spec": 3}, "custom.spec is 3, this program reads up to 2: update otabridge first"),
     "a spec of the wrong type": ({"custom.spec": "1"}, "Expected `int`, got `str` - at `$.spec`"),
     "a version that has no order": ({"custom.version": "latest"}, "version 'latest' cannot be ordered"),
     "a range that has no order": ({"custom.compatibility.from_version": {"least": "x"}}, "'x' cannot be ordered"),

@@ -29,6 +29,8 @@ EXTENDED = {
     FailureCode.SLOT_WRITE: "3200012C",
     FailureCode.SLOT_MISMATCH: "3200012D",
     FailureCode.BOOT_ENVIRONMENT: "3200012E",
+    FailureCode.STEP: "3200012F",
+    FailureCode.STEP_KEPT: "32000130",
     FailureCode.UNHEALTHY: "32000190",
     FailureCode.FELL_BACK: "32000191",
     FailureCode.INTERRUPTED: "320001F4",

@@ -1,0 +1,1 @@
+"""One file a kind of handler, each behind the port in `agent.handling`."""
