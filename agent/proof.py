@@ -22,8 +22,13 @@ def hardware_guard(config: AgentConfig) -> HardwareGuard | None:
     settings = config.watchdog
     if settings.device is None:
         return None
-    patience = config.health.deadline_seconds + config.hooks.before_commit()
-    return HardwareGuard(settings, settings.device, patience, time.monotonic)
+    return HardwareGuard(settings, settings.device, _trial_seconds(config), time.monotonic)
+
+
+def _trial_seconds(config: AgentConfig) -> float:
+    """What a trial boot may take: each handler once, as the steps may come in that boot, and the proof."""
+    steps = sum(handler.timeout_seconds for handler in config.handlers.values())
+    return steps + config.health.deadline_seconds + config.hooks.before_commit()
 
 
 def guard_of(guard: HardwareGuard | None) -> Guard:

@@ -35,7 +35,7 @@ class IndexFilter(_Body, frozen=True):
 
 
 class ThingIndexing(_Body, frozen=True, omit_defaults=False):
-    """What the index of things holds. Custom fields replace all that there were. The answer names each mode, OFF too."""
+    """What the index of things holds. Custom fields replace all that there were. Answers name all modes."""
 
     thing_indexing_mode: Literal["OFF", "REGISTRY", "REGISTRY_AND_SHADOW"]
     thing_connectivity_indexing_mode: Literal["OFF", "STATUS"] = "OFF"
