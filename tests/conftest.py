@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ ROOM = 2 << 30
 TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
 """Where pytest makes the folders of tests; whoever sets it is obeyed."""
 TESTS = Path(__file__).parent.name
+WATCHED = 3
+"""Cases of one table of which coverage is measured, the first ones: the others are of the same lines, or nearly so, and
+watching them all would cost a third of the time of all tests."""
 REPEATED = (
     "bridge/engine/test_controller_crashes.py",
     "bridge/gates/test_health.py::test_looking_at_the_same_devices_again_and_again_keeps_the_stated_error",
@@ -42,8 +46,11 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Repetitions run as fast as they can; the tests in them are the same."""
+    seen: Counter[tuple[Path, str]] = Counter()
     for item in items:
-        if is_hypothesis_test(getattr(item, "obj", None)) or _is_repeated(item):
+        test = (item.path, getattr(item, "originalname", item.name))
+        seen[test] += 1
+        if seen[test] > WATCHED or is_hypothesis_test(getattr(item, "obj", None)) or _is_repeated(item):
             item.add_marker("no_cover")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import adapters.aws
 from agent import cli
 from agent.channel import Offer
 from agent.config import PATH_VARIABLE
@@ -153,6 +154,7 @@ def test_a_device_in_two_clouds_takes_what_comes(device: Device, monkeypatch, ca
 def test_missing_sdk(device: Device, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Without the SDK of its cloud the agent says which extra to install."""
     monkeypatch.setitem(sys.modules, "awscrt", None)
+    monkeypatch.setattr(adapters, "aws", adapters.aws)  # put back, too, once it was imported anew
     for name in [name for name in sys.modules if name.startswith("adapters.aws")]:
         monkeypatch.delitem(sys.modules, name)
 

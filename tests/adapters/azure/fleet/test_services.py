@@ -103,7 +103,7 @@ def test_creating_cancelling_and_deleting_have_a_pace_each(plant, package, tmp_p
     fleet.start(order_of(package, ["gate-1"]))
     fleet.stop("spring/1", "enough")
 
-    with pytest.raises(InterruptedError, match="59"):
+    with pytest.raises(InterruptedError, match=r"^5\d\."):
         fleet.start(order_of(package, ["gate-1"], key="spring/2"))
 
 
