@@ -158,6 +158,7 @@ class SystemDisk:
         """See Disk. A link is taken away, never followed."""
         with suppress(FileNotFoundError):
             self._remove(path)
+        with suppress(FileNotFoundError):  # what is gone already need not be durably so
             self._sync_folder(path.parent)
 
     def free(self, folder: Path) -> int:

@@ -28,6 +28,8 @@ class Settling:
     def settle(self) -> None:
         """Tell each handler that its step stays. Once, as far as the agent survives it. Raises: JournalError."""
         context, update = self._context, self._context.update
+        if update.plan is not None and not update.begun:
+            self._steps.owe_nothing()  # once more, where that could not be written
         is_installed = update.ending is not None and update.ending.outcome is Outcome.INSTALLED
         if not is_installed or update.plan is None or not update.ended or update.strikes >= TRIES:
             return

@@ -106,7 +106,7 @@ class Trial:
         elif self._arrived:
             return leave(context.ports, target)
         else:
-            context.ports.boots.mark_unbootable(target)
+            self._end_trial(target)
         self._record_return()
         return None
 
@@ -144,6 +144,14 @@ class Trial:
         record = forgiven(record, plan.goal)
         floor = raised_floor(context.record, plan.target, plan.goal)
         context.journal.move(Event.COMMITTED, msgspec.structs.replace(record, expected=plan.target, floor=floor))
+
+    def _end_trial(self, target: Slot) -> None:
+        try:
+            self._context.ports.boots.mark_unbootable(target)
+        except SlotError:
+            if not self._context.update.begun:
+                raise
+            logger.exception("slot %s may be tried again, and is left then; steps are undone all the same", target)
 
     def _is_default(self, target: Slot) -> bool:
         try:

@@ -32,7 +32,7 @@ class Undoing:
             return leave(context.ports, plan.target)
         for number in reversed(range(context.update.begun)):
             self._undo(number, plan.steps[number])
-        if context.update.undone_in == context.ports.board.boot_id():
+        if context.update.undone_in and context.update.undone_in == context.ports.board.boot_id():
             return restart(context.ports)
         self._steps.owe_nothing()
         event = Event.FAILED if self._ending.code is FailureCode.STEP_KEPT else Event.UNDONE
@@ -51,16 +51,16 @@ class Undoing:
         return self._context.update.ending
 
     def _undo(self, number: int, planned: StepPlan) -> None:
-        context, ending = self._context, self._ending
+        context, ending, undone_in = self._context, self._ending, self._context.update.undone_in
         logger.info("step %s is undone by the handler %s", planned.step.name, planned.step.handler)
         try:
             self._steps.handler(planned).undo(self._steps.work(planned))
             if planned.is_of_slot:
                 self._steps.take_slot_back()
+            undone_in = context.ports.board.boot_id() if planned.step.restart else undone_in
         except OtabridgeError as error:
             logger.exception("step %s stays as it is", planned.step.name)
             ending = context.blame(StepKept(planned, error))
-        undone_in = context.ports.board.boot_id() if planned.step.restart else context.update.undone_in
         context.journal.keep(context.changed(begun=number, undone_in=undone_in, ending=ending, strikes=0))
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from multiprocessing import get_context
 
 from tests.sweep import faults
@@ -33,9 +33,9 @@ BATCH = 16
 
 
 def sweep(pool: ProcessPoolExecutor, scenario: Scenario) -> Iterator[Finding]:
-    """Every run of `scenario`, in order."""
+    """The runs of `scenario`, in order."""
     cuts = chain(every_cut(scenario), sampled_double_cuts(scenario, DOUBLE_STEP))
-    return pool.map(partial(run, scenario), cuts, chunksize=BATCH)
+    return pool.map(partial(run, scenario), islice(cuts, None, None, scenario.share), chunksize=BATCH)
 
 
 def main() -> int:
@@ -64,7 +64,8 @@ def _begin() -> None:
 
 
 def _fail_calls(pool: ProcessPoolExecutor, scenario: Scenario) -> Iterator[faults.Finding]:
-    return pool.map(partial(faults.run, scenario), faults.every_fault(scenario), chunksize=BATCH)
+    chosen = islice(faults.every_fault(scenario), None, None, scenario.share)
+    return pool.map(partial(faults.run, scenario), chosen, chunksize=BATCH)
 
 
 def _print_failing(scenario: Scenario, found: Iterator[faults.Finding]) -> int:

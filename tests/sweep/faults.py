@@ -13,11 +13,12 @@ from random import Random
 from typing import TypeVar
 
 from agent.ports import Concluded, Idle, Rebooting, Suspended
-from bridge.release.errors import OtabridgeError
+from bridge.release.errors import FailureCode, OtabridgeError
 from bridge.release.report import Outcome, Report
 from tests.agent.device import JOURNAL, SimulatedDevice
 from tests.agent.power import Inode, Loss, SimulatedKernel
-from tests.sweep.scenarios import KNOWN, Scenario, holds
+from tests.sweep.scenarios import Scenario, holds
+from tests.sweep.stepping import disagreements, leftovers
 
 PATIENCE = 3
 """Ends of the agent by an error, before whatever was wrong with the medium is put right."""
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     CHANGE = auto()
     """Creates, renames or syncs."""
     WRITE = auto()
+    REMOVE = auto()
 
 
 class Harm(StrEnum):
@@ -71,17 +73,17 @@ class Call:
     path: Path
 
     @property
-    def is_of_journal(self) -> bool:
-        """Whether the journal, a draft of it or its folder is meant."""
-        return JOURNAL.parent in (self.path, self.path.parent)
+    def is_beside_journal(self) -> bool:
+        """Whether the journal, a draft of it, its folder or what else lies there is meant."""
+        return JOURNAL.parent in (self.path, *self.path.parents)
 
     def suffers(self, harm: Harm) -> bool:
-        """Whether the call fails where the medium has `harm`. A full one lets what is there be opened."""
+        """Whether the call fails where the medium has `harm`. A full one lets what is there be opened, and removed."""
         match harm:
             case Harm.OVERFLOWING | Harm.FULL:
                 return self.kind in (Kind.CHANGE, Kind.WRITE)
             case Harm.JOURNAL_FULL:
-                return self.kind in (Kind.CHANGE, Kind.WRITE) and self.is_of_journal
+                return self.kind in (Kind.CHANGE, Kind.WRITE) and self.is_beside_journal
             case Harm.READ_ONLY:
                 return self.kind is not Kind.READ
             case _:
@@ -155,6 +157,31 @@ class FaultyKernel(SimulatedKernel):
         call = Call(f"rename {new.name}", Kind.CHANGE, new)
         self._do(call, lambda: super(FaultyKernel, self).rename(old, new))
 
+    def make_folder(self, path: Path) -> None:
+        """See Kernel."""
+        call = Call(f"make {path.name}", Kind.CHANGE, path)
+        self._do(call, lambda: super(FaultyKernel, self).make_folder(path))
+
+    def names(self, folder: Path) -> list[str]:
+        """See Kernel."""
+        call = Call(f"list {folder.name}", Kind.READ, folder)
+        return self._do(call, lambda: super(FaultyKernel, self).names(folder))
+
+    def remove(self, path: Path) -> None:
+        """See Kernel."""
+        call = Call(f"remove {path.name}", Kind.REMOVE, path)
+        self._do(call, lambda: super(FaultyKernel, self).remove(path))
+
+    def remove_folder(self, path: Path) -> None:
+        """See Kernel."""
+        call = Call(f"remove {path.name}", Kind.REMOVE, path)
+        self._do(call, lambda: super(FaultyKernel, self).remove_folder(path))
+
+    def free(self, folder: Path) -> int:
+        """See Kernel."""
+        call = Call(f"free {folder.name}", Kind.READ, folder)
+        return self._do(call, lambda: super(FaultyKernel, self).free(folder))
+
     def _path(self, descriptor: int) -> Path:
         opened = self._open[descriptor]
         return opened if isinstance(opened, Path) else Path(self.opened(descriptor) or "?")
@@ -216,7 +243,8 @@ def run(scenario: Scenario, fault: Fault) -> Finding:
     try:
         report = _play(device, kernel)
         kernel.mended = True
-        violations = (*_violations(device, report), *_violations_after_loss(device, kernel, report))
+        at_end = _violations(scenario, device, report)
+        violations = (*at_end, *_violations_after_loss(device, kernel, report))
     except AssertionError as error:
         violations = (str(error),)
     return Finding(scenario, fault, kernel.harmed, violations)
@@ -251,19 +279,27 @@ def _start(device: SimulatedDevice, kernel: FaultyKernel, start: Callable[[], No
     kernel.mended = mended
 
 
-def _violations(device: SimulatedDevice, report: Report | None) -> Iterator[str]:
+def _violations(scenario: Scenario, device: SimulatedDevice, report: Report | None) -> Iterator[str]:
     if report is None:
         yield "the offer was never concluded"
         return
     status = device.engine.status()
     if report.outcome not in (Outcome.INSTALLED, Outcome.FAILED, Outcome.FELL_BACK):
         yield f"ended {report.outcome}"
-    if report.slot != device.booted or report.version != KNOWN.get(device.running_image()):
+    yield from disagreements(device, report.version, report)
+    if report.slot != device.booted or report.version != _told_version(scenario, device, report):
         yield f"reported {report.version} in slot {report.slot} ({report.detail}), slot {device.booted} runs"
     if {each for _, each in device.cloud.reports} - {report}:
         yield f"different ends were reported: {device.cloud.reports}"
     if status.version != report.version:
         yield f"status shows version {status.version}"
+
+
+def _told_version(scenario: Scenario, device: SimulatedDevice, report: Report) -> str | None:
+    """The version that the device runs; beside parts of which one could not be undone it is that of the others."""
+    if scenario.in_place and report.code is FailureCode.STEP_KEPT:
+        return report.version
+    return scenario.running_version(device)
 
 
 def _violations_after_loss(device: SimulatedDevice, kernel: FaultyKernel, report: Report | None) -> Iterator[str]:
@@ -276,6 +312,9 @@ def _violations_after_loss(device: SimulatedDevice, kernel: FaultyKernel, report
         step = device.work()
     if holds(kernel, device.booted) is None:
         yield f"slot {device.booted} runs and holds no signed image"
+    yield from leftovers(device)
+    if report is not None and report.version == device.engine.status().version:
+        yield from disagreements(device, report.version, report)
     if report is not None and report.outcome is Outcome.INSTALLED and device.booted != report.slot:
         yield f"slot {report.slot} was reported installed, slot {device.booted} runs"
     if {each for _, each in device.cloud.reports} - {report}:

@@ -32,7 +32,8 @@ from bridge.release.report import Outcome
 from tests.sweep.bugs import BUGS
 from tests.sweep.crashes import BLOCK, Breadth
 from tests.sweep.exploring import inspected, recorded
-from tests.sweep.scenarios import EXPLORED
+from tests.sweep.scenarios import DEAD_STEPS, EXPLORED, STEPPED, Scenario
+from tests.sweep.stepbugs import STEP_BUGS
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 COARSE = Breadth(all_up_to=64, grain=BLOCK, draws=8)
@@ -220,6 +221,7 @@ MUTANTS: tuple[Plant, ...] = (
     told_before_the_commit,
     floor_raised_before_the_commit,
     slot_not_forgotten,
+    *STEP_BUGS,
 )
 
 
@@ -231,10 +233,16 @@ def hunted(number: int) -> tuple[str, str]:
 
 
 def _traces(plant: Plant) -> Iterator[str]:
-    for scenario in reversed(EXPLORED):
+    for scenario in _grounds(plant):
         with pytest.MonkeyPatch.context() as patch:
             plant(patch)
             tape, wrong = recorded(scenario)
         yield from (f"{scenario.name}: {text}" for text in wrong)
         for _, _, found in inspected(scenario, tape, COARSE):
             yield from (f"{scenario.name}: {text}" for text in found)
+
+
+def _grounds(plant: Plant) -> Iterator[Scenario]:
+    """Where it can show at all, the likeliest first."""
+    has_steps = plant in STEP_BUGS
+    return (scenario for scenario in reversed(EXPLORED) if (scenario in (*STEPPED, DEAD_STEPS)) is has_steps)

@@ -16,6 +16,15 @@ from tests.agent.device import FOLDER, IMAGE_BYTES, SimulatedDevice, damaged, de
 from tests.agent.power import SimulatedKernel
 from tests.releases import ReleaseKit
 from tests.sweep.boards import Board, FileBoard, GrubBoard, GrubDevice, SystemdBootBoard, SystemdBootDevice
+from tests.sweep.stepping import (
+    around_an_image,
+    dead_around_an_image,
+    disagreements,
+    in_place,
+    leftovers,
+    meddled,
+    unhealthy_around_an_image,
+)
 
 REVISED = delta_package(3, 2)
 MODIFIED = 70_000
@@ -37,6 +46,10 @@ class Scenario:
     outcome: Outcome
     slot: Slot
     board: Board = field(default_factory=FileBoard, compare=False)
+    share: int = 1
+    """Of its failing calls and cuts `make sweep` tries one in so many."""
+    in_place: bool = False
+    """Whether the release changes parts beside the image that runs, which alone tell its version."""
 
     def device(self) -> SimulatedDevice:
         """A device at the moment of the offer: a copy of one, for to prepare it takes as long as the update."""
@@ -55,13 +68,22 @@ class Scenario:
             if slot not in environment.unbootable and holds(kernel, slot) is None:
                 yield f"slot {slot} is called bootable and holds no signed image"
 
+    def running_version(self, device: SimulatedDevice) -> str | None:
+        """What runs, by its bytes; None where that was never signed, or is half of one release and half of another."""
+        parts = set(device.parts().values())
+        if self.in_place and len(parts) == 1 and device.running_image() in KNOWN:
+            return parts.pop()
+        return None if self.in_place else KNOWN.get(device.running_image())
+
     def violations_at_end(self, device: SimulatedDevice, report: Report) -> Iterator[str]:
-        """Where the report, the journal, the boot loader and the slot that runs disagree."""
+        """Where the report, the journal, the boot loader, the slot that runs and the parts beside it disagree."""
         status = device.engine.status()
         if (report.outcome, report.slot) != (self.outcome, self.slot):
             yield f"ended {report.outcome} in slot {report.slot} ({report.detail})"
-        if report.version != KNOWN.get(device.running_image()):
+        if report.version != self.running_version(device):
             yield f"reported version {report.version}, slot {device.booted} holds another"
+        yield from disagreements(device, report.version, report)
+        yield from leftovers(device)
         told = {(str(device.booted), status.default, status.trial, status.expected)}
         if told != {(report.slot, self.slot, None, self.slot)}:
             yield f"reported slot {report.slot}, while running, default, trial and expected are {told}"
@@ -153,7 +175,7 @@ def broken_link() -> SimulatedDevice:
     return device
 
 
-SCENARIOS = (
+WHOLE = (
     Scenario("first update", first_update, Outcome.INSTALLED, Slot.B),
     Scenario("second update", second_update, Outcome.INSTALLED, Slot.A),
     Scenario("unhealthy release", unhealthy, Outcome.FELL_BACK, Slot.B),
@@ -163,9 +185,22 @@ SCENARIOS = (
     Scenario("delta of no use", delta_of_no_use, Outcome.INSTALLED, Slot.A),
     Scenario("modified source", modified_source, Outcome.INSTALLED, Slot.A),
 )
+"""Releases of an image alone."""
+SHARE = 7
+"""Releases of steps have the most calls, and what they do to slots and journal the others do as well."""
+STEPPED = (
+    Scenario("steps", around_an_image, Outcome.INSTALLED, Slot.A, share=SHARE),
+    Scenario("steps, unhealthy", unhealthy_around_an_image, Outcome.FELL_BACK, Slot.B, share=SHARE),
+    Scenario("steps in place", in_place, Outcome.INSTALLED, Slot.B, share=SHARE, in_place=True),
+    Scenario("steps in place, meddled", meddled, Outcome.FAILED, Slot.B, share=SHARE, in_place=True),
+)
+"""Releases of several steps."""
+SCENARIOS = (*WHOLE, *STEPPED)
+DEAD_STEPS = Scenario("steps, dead", dead_around_an_image, Outcome.FELL_BACK, Slot.B, share=SHARE)
 GRUB, SYSTEMD_BOOT = GrubBoard(), SystemdBootBoard()
 EXPLORED = (
     *SCENARIOS,
+    DEAD_STEPS,
     Scenario("rotated root", rotated_root, Outcome.INSTALLED, Slot.A),
     Scenario("GRUB", partial(second_update, GrubDevice), Outcome.INSTALLED, Slot.A, GRUB),
     Scenario("GRUB, unhealthy", partial(unhealthy, GrubDevice), Outcome.FELL_BACK, Slot.B, GRUB),

@@ -17,12 +17,13 @@ from agent.bootloaders.file import image_path
 from agent.disk import SystemDisk
 from agent.journal import Journal, JournalError
 from agent.machine import BEFORE_SWITCH, State
-from agent.record import Record
+from agent.record import Holding, Record
 from agent.slots import Slot
 from tests.agent.device import FOLDER, JOURNAL, JOURNAL_COPIES
 from tests.agent.power import SECTOR, SimulatedKernel
 from tests.sweep.boards import Board, Firmware
 from tests.sweep.media import Content, Medium, interned, is_read, sector_bytes
+from tests.sweep.parts import StepJudge
 from tests.sweep.recorder import Known
 from tests.sweep.scenarios import KNOWN
 
@@ -46,6 +47,7 @@ class Judge:
         self._firmware: dict[tuple[bytes, ...], Firmware | None] = {}
         self._remembered: dict[tuple[bytes, ...], Remembered] = {}
         self._images: dict[bytes, dict[str, int]] = {}
+        self._steps = StepJudge()
 
     def violations(self, medium: Medium, known: Known) -> Iterator[str]:
         """All that is wrong with `medium`, once `known` was told or relied on."""
@@ -60,6 +62,7 @@ class Judge:
         if journal.serial >= 0:
             yield from _of_both(firmware, journal.record)
             yield from self._of_promises(medium, firmware, journal.record)
+            yield from self._steps.violations(medium, journal.record)
 
     def _of_boot(self, medium: Medium, firmware: Firmware) -> Iterator[str]:
         for slot in dict.fromkeys(firmware.starts):
@@ -75,7 +78,7 @@ class Judge:
             yield f"the floor is {record.floor}, above release {version} in the default slot"
         for slot in Slot:
             holding = record.holding(slot)
-            if holding is not None and self._version(medium, slot) != holding.version:
+            if holding is not None and self._version(medium, slot) != _image_version(holding):
                 yield f"the journal says that slot {slot} holds release {holding.version}, which it does not"
         update = record.update
         if update is not None and update.plan is not None and update.plan.goal.image is not None:
@@ -112,6 +115,11 @@ class Judge:
         if keys not in self._remembered:
             self._remembered[keys] = _load({path: content.data() for path, content in found.items()})
         return self._remembered[keys]
+
+
+def _image_version(holding: Holding) -> str:
+    """The release that brought the image: a later one may have come beside it."""
+    return holding.version if holding.image is None else _known_images()[holding.image.sha256].version
 
 
 def _of_environment(firmware: Firmware, known: Known) -> Iterator[str]:

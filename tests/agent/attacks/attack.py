@@ -23,6 +23,7 @@ class Door(StrEnum):
     CLOCK = "time"
     URL = "URL of an artifact"
     CONTENT = "bytes behind a URL"
+    STEPS = "steps of a release"
     AWS = "job of AWS IoT"
     AZURE = "update of Azure Device Update"
 

@@ -26,13 +26,14 @@ def bytes_of(change: Callable[[bytes], bytes]) -> Callable[[Scene], None]:
 
 def edited(change: Callable[[dict], object]) -> Callable[[Scene], None]:
     """The owner's release, its JSON changed and written in the same form as before."""
+    return bytes_of(lambda document: rewritten(document, change))
 
-    def written(document: bytes) -> bytes:
-        value = json.loads(document)
-        change(value)
-        return json.dumps(value, indent=1, separators=(",", ": "), sort_keys=True).encode() + b"\n"
 
-    return bytes_of(written)
+def rewritten(document: bytes, change: Callable[[dict], object]) -> bytes:
+    """The JSON of `document`, changed and in the same form as before."""
+    value = json.loads(document)
+    change(value)
+    return json.dumps(value, indent=1, separators=(",", ": "), sort_keys=True).encode() + b"\n"
 
 
 def one_key_twice(document: dict) -> None:

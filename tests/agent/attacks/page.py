@@ -17,7 +17,8 @@ What whoever holds the cloud account, the store, the line or the clock can do to
 Each row is played against a whole device: the real engine, trust, download, journal and boot environment; the channels
 of AWS and Azure are the real ones over lines that say whatever the attacker likes. The messages are what the device
 reported when this page was made. After each attack the device runs an image that its owner signed, and installs the
-owner's next release; unless something is said to be written, not one byte of the other slot was changed.
+owner's next release; unless something is said to be written, not one byte of the other slot was changed. No step of a
+release is in effect that does not run, and none of its files is left.
 
 Beside the table, generated attacks change good offers, jobs and twins at random
 (`tests/agent/attacks/test_generated.py`); guards are taken out of the code one by one, to see that an attack then gets
@@ -30,11 +31,13 @@ TITLES = {
     Door.CLOCK: "By the clock",
     Door.URL: "By the URL of an artifact",
     Door.CONTENT: "By the bytes behind a URL",
+    Door.STEPS: "By the steps of a release",
     Door.AWS: "By a job of AWS IoT",
     Door.AZURE: "By an update of Azure Device Update",
 }
 DRAWN = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "…"),
+    (re.compile(r"\b[0-9a-f]{16}\b"), "…"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "…"),
     (re.compile(r"(127\.0\.0\.1):\d+"), r"\1"),
     (re.compile(r"(?<=begins with )[0-9a-f ]+(?=, not)"), "…"),

@@ -19,10 +19,12 @@ from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome, Report
 from tests.agent.attacks.attack import Attack
 from tests.agent.attacks.clouds import Hearing
-from tests.agent.device import FOLDER, SimulatedCloud, SimulatedDevice, SimulatedLink, delta_package, image
+from tests.agent.device import FOLDER, JOURNAL, SimulatedCloud, SimulatedDevice, SimulatedLink, delta_package, image
 from tests.agent.fileserver import Fault, FileServer, Sleeper
+from tests.agent.stepping import IN_PLACE, KINDS, stepped
 from tests.releases import NOW, Package, ReleaseKit, describe, whole
 
+STEPS = JOURNAL.with_name("steps")
 STORE = "https://store.example/"
 LATER = datetime(2029, 6, 1, tzinfo=NOW.tzinfo)
 HONEST = 90
@@ -41,7 +43,8 @@ class Ending:
     """How an attack ended: what the device reported, the slot that runs, and what became of the rest.
 
     `is_verified`: the slot that runs holds an image that the owner signed, or the factory's. `is_untouched`: the other
-    slot is as it was. `afterwards` is how the owner's next release ended.
+    slot is as it was. `is_whole`: no part beside the slots is of another release than the one that runs. `afterwards`
+    is how the owner's next release ended, and `is_clean`: no file of any step is left then.
     """
 
     report: Report | None
@@ -49,7 +52,9 @@ class Ending:
     version: str
     is_verified: bool
     is_untouched: bool
+    is_whole: bool
     afterwards: Outcome | None
+    is_clean: bool
 
 
 @dataclass(repr=False)
@@ -72,6 +77,13 @@ class Scene:
         self.images.add(image(sequence))
         fields = {"version": f"{sequence}.0.0", "sequence": sequence, **changes}
         return self.owner.bundle(image(sequence), [full_artifact(sequence)], **fields)
+
+    def stepped(self, kind: str = IN_PLACE, sequence: int = 2, **changes) -> Package:
+        """The owner's release of that sequence with the steps KINDS[kind], or `changes`; parts of 1.0.0 are there."""
+        self.device.fit_parts("boot", "app")
+        self.images.add(image(sequence))
+        steps = changes.pop("steps", KINDS[kind])
+        return stepped(self.owner, image(sequence), steps, f"{sequence}.0.0", sequence, **changes)
 
     def delta(self, sequence: int, source: int) -> Package:
         """The owner's release with a delta from image `source` beside the full artifact."""
@@ -123,6 +135,8 @@ class Scene:
         self.device.start_agent()
         packed = self.release(HONEST, expires=LATER)
         report = self.device.run(self.device.offer(packed, "honest", self.owner.later_roots))
+        self.device.start_agent()
+        self.device.run()
         return None if report is None else report.outcome
 
 
@@ -138,7 +152,10 @@ def play(attack: Attack) -> Ending:
             report = device.cloud.heard
         version, slot = device.engine.status().version, device.booted
         untouched = scene.slots()[ran.other] == before[ran.other]
-        return Ending(report, slot, version, is_verified, untouched, scene.recover())
+        is_whole = set(device.parts().values()) <= {version}
+        afterwards = scene.recover()
+        is_clean = not [path for path in device.kernel.files() if STEPS in path.parents]
+        return Ending(report, slot, version, is_verified, untouched, is_whole, afterwards, is_clean)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.agent.attacks import accounts, chains, clocks, documents, releases, stores
+from tests.agent.attacks import accounts, chains, clocks, documents, releases, steps, stores
 
 ATTACKS = (
     *releases.ATTACKS,
@@ -10,5 +10,6 @@ ATTACKS = (
     *chains.ATTACKS,
     *clocks.ATTACKS,
     *stores.ATTACKS,
+    *steps.ATTACKS,
     *accounts.ATTACKS,
 )

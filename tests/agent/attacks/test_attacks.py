@@ -22,7 +22,9 @@ def test_an_attack_ends_on_a_verified_slot_and_is_answered(attack: Attack):
     assert (ending.slot, ending.version) == (attack.slot, attack.runs)
     assert ending.is_verified
     assert ending.is_untouched or attack.writes
+    assert ending.is_whole
     assert ending.afterwards is Outcome.INSTALLED
+    assert ending.is_clean
 
 
 def test_every_attack_has_a_name_of_its_own():
