@@ -14,6 +14,8 @@ from typing import IO
 from agent.pace import Timing
 
 TAIL_CHARACTERS = 300
+_OF_A_CALL = "OTABRIDGE_"
+_OF_THE_AGENT = "OTABRIDGE_AGENT_"
 SLICE_SECONDS = 0.5
 _READ_BYTES = 64 * 1024
 
@@ -52,7 +54,7 @@ def listen(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **(environment or {})},
+        env={**inherited(os.environ), **(environment or {})},
         start_new_session=True,
     )
     with process:
@@ -62,6 +64,16 @@ def listen(
             return _watch(process, process.stdout, timing.clock() + timeout, timing, most)
         finally:
             _end(process)
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a command gets of the agent's own `environment`: no OTABRIDGE_ name, for these speak of this call alone, and
+    one set around the agent would pass for a release's. Those of `otabridge-agent` stay: a command may run it."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(_OF_THE_AGENT) or not name.startswith(_OF_A_CALL)
+    }
 
 
 def _watch(process: subprocess.Popen[bytes], output: IO[bytes], deadline: float, timing: Timing, most: int) -> Heard:
