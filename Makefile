@@ -12,7 +12,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 2) * 3 // 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint fix bench bench-delta bench-install gates rehearse sweep kill-sweep test-boot infra wheel docs clean
+.PHONY: help demo test conformance lint fix bench bench-delta bench-install gates rehearse sweep survive kill-sweep test-boot infra wheel docs clean
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ sweep: $(VENV)/dev.stamp ## cut the power at every write of an installation, let
 
 test-boot: $(VENV)/dev.stamp ## boot devices in QEMU: good, broken and interrupted updates, U-Boot's decisions, replays
 	$(BIN)/python -m tests.boot $(ARGS)
+
+survive: ## all that a device must survive, in one run: sweep, then test-boot; the counts are on the last lines of each
+	@$(MAKE) --no-print-directory sweep
+	@$(MAKE) --no-print-directory test-boot
 
 kill-sweep: $(VENV)/dev.stamp ## kill controllers at every call that leaves them, on SQLite and PostgreSQL
 	$(BIN)/python -m tests.kills $(ARGS)

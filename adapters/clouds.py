@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from bridge.errors import UsageError
@@ -13,8 +14,9 @@ from bridge.translation import Translation
 
 Settings = Mapping[str, object]
 Opener = Callable[[str, Settings], Fleet]
-Prober = Callable[[str, Settings], Sequence[Probe]]
+Prober = Callable[[str, Settings, Settings], Sequence[Probe]]
 _Loaded = TypeVar("_Loaded")
+_NONE: Settings = MappingProxyType({})
 
 
 def open_fleet(cloud: str, name: str, settings: Settings) -> Fleet:
@@ -26,9 +28,13 @@ def open_fleet(cloud: str, name: str, settings: Settings) -> Fleet:
     return _choose(FLEETS, cloud, f"fleet {name}: ")(name, settings)
 
 
-def probes(cloud: str, name: str, settings: Settings) -> Sequence[Probe]:
-    """What proves the fleet `name` in `cloud`, in order; nothing is called yet. Raises: UsageError, as `open_fleet`."""
-    return _choose(PROBES, cloud, f"fleet {name}: ")(name, settings)
+def probes(cloud: str, name: str, settings: Settings, resources: Settings = _NONE) -> Sequence[Probe]:
+    """What proves the fleet `name` in `cloud`, and the `resources` of its `tool_config`, in order; nothing is called
+    yet.
+
+    Raises: UsageError, as `open_fleet`, and for a resource that is none.
+    """
+    return _choose(PROBES, cloud, f"fleet {name}: ")(name, settings, resources)
 
 
 def stated_facts(cloud: str, name: str, settings: Settings) -> Facts:

@@ -16,14 +16,23 @@ class Duty(StrEnum):
     CONTROLLER = "controller"
     PUBLISHER = "publisher"
     VIEWER = "viewer"
+    APPROVER = "approver"
+    ROOT_APPROVER = "root-approver"
+
+
+ROLLOUTS = (Duty.CONTROLLER, Duty.PUBLISHER, Duty.VIEWER)
+"""Duties of rollouts, all of which one may have."""
+SIGNING = (Duty.APPROVER, Duty.ROOT_APPROVER)
+"""Duties of those who sign releases and roots, which nobody may have who rolls out or publishes."""
 
 
 class Found(StrEnum):
-    """What a probe came to."""
+    """What a probe came to. What was not looked at is no failure: nothing is claimed of it, and nothing was asked."""
 
     OK = "ok"
     MISSING = "missing"
     UNKNOWN = "could not tell"
+    SKIPPED = "not looked at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +40,8 @@ class Finding:
     """What one probe came to. `said` is what the cloud answered, in a few words.
 
     Of what is missing, `needs` is its name in the cloud's own words: an action and a resource, or a role and its scope;
-    `variable` is the Terraform module's variable that mends it, "" where none does.
+    `variable` is the Terraform module's variable that mends it, "" where none does. Of what could not be told they are
+    what would let it be told, where that is known.
     """
 
     found: Found
@@ -57,6 +67,20 @@ class Probe(Protocol):
 
     def run(self, duty: Duty) -> Finding:
         """Try it for `duty`. Raises: FleetError, nothing can be proven: nobody answers, or knows who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A probe whose finding is known before anybody is asked."""
+
+    name: str
+    tried: str
+    finding: Finding
+    duties: frozenset[Duty] = frozenset(Duty)
+
+    def run(self, _duty: Duty) -> Finding:
+        """See Probe."""
+        return self.finding
 
 
 @dataclass(frozen=True, slots=True)

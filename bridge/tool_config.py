@@ -36,7 +36,7 @@ _SECRET = re.compile(r"SharedAccessKey=|AccountKey=|SharedAccessSignature|PRIVAT
 class ToolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was deployed. `fleet` is the table [fleets.NAME] of otabridge.toml, its cloud among the settings, without
     what only a person knows; a null is a setting that is not given. `resources` are names, ids and URLs of what was
-    made, for people and for pipelines. Neither holds a secret.
+    made, for people, for pipelines, and for `otabridge fleet check`, which looks at each. Neither holds a secret.
     """
 
     schema_version: Literal[1]

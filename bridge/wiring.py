@@ -45,12 +45,15 @@ def stated_facts(config: Config, name: str) -> Facts:
     return clouds.stated_facts(chosen.cloud, name, chosen.settings)
 
 
-def fleet_probes(config: Config, name: str) -> Sequence[Probe]:
-    """What proves permissions and resources of the fleet `name`, in order. Raises: UsageError for its settings."""
+def fleet_probes(config: Config, name: str, resources: Mapping[str, object]) -> Sequence[Probe]:
+    """What proves permissions of the fleet `name`, and the `resources` of its `tool_config`, if any, in order.
+
+    Raises: UsageError for its settings or its resources.
+    """
     from adapters import clouds
 
     chosen = config.fleet(name)
-    return clouds.probes(chosen.cloud, name, chosen.settings)
+    return clouds.probes(chosen.cloud, name, chosen.settings, resources)
 
 
 def fleet_opener(config: Config) -> OpenFleet:

@@ -7,9 +7,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 MEMORY = Path("/dev/shm")
@@ -51,7 +53,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         test = (item.path, getattr(item, "originalname", item.name))
         seen[test] += 1
         if seen[test] > WATCHED or is_hypothesis_test(getattr(item, "obj", None)) or _is_repeated(item):
-            item.add_marker("no_cover")
+            item.add_marker("unwatched")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Coverage pauses in tests that are marked so, which pytest-cov's own marker does not bring about in the processes
+    of pytest-xdist: there a second measurement lies below the one that it stops, and goes on."""
+    paused: list[Coverage] = []
+    while item.get_closest_marker("unwatched") and (running := Coverage.current()):
+        running.stop()
+        paused.append(running)
+    yield
+    for each in reversed(paused):
+        each.start()
 
 
 def _is_repeated(item: pytest.Item) -> bool:

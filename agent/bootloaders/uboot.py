@@ -96,7 +96,8 @@ def _slot(variables: dict[str, str], name: str) -> Slot | None:
 
 
 def _count(text: str) -> int:
-    """U-Boot's numbers are hexadecimal."""
+    """Hexadecimal, as in U-Boot's scripts; its own counter is decimal, which is the same up to 9, the most that the
+    guide allows there."""
     try:
         count = int(text, 16)
     except ValueError as error:

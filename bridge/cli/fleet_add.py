@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +10,12 @@ import typer
 
 from bridge.cli.console import Output, OutputOption, show
 from bridge.cli.options import ConfigOption
+from bridge.cli.terraform import FILE_HELP, OutputNameOption, made_by_terraform
 from bridge.config import DEFAULT_FILE, Config
-from bridge.files import read_bounded
 from bridge.fleet_adding import Added, add_fleet
 from bridge.fleet_table import Change
-from bridge.tool_config import MAX_BYTES, OUTPUT, parse_tool_config
+from bridge.tool_config import OUTPUT
 from bridge.wiring import stated_facts
-
-STDIN = Path("-")
 
 
 class FleetAdded(msgspec.Struct, frozen=True):
@@ -34,15 +31,8 @@ class FleetAdded(msgspec.Struct, frozen=True):
 def add(
     name: Annotated[str, typer.Argument(help="What the fleet is to be called: lower-case letters, digits, dashes.")],
     *,
-    from_terraform: Annotated[
-        Path,
-        typer.Option(
-            "--from-terraform",
-            metavar="FILE",
-            help="What `terraform output -json`, or `terraform output -json tool_config`, printed; - is stdin.",
-        ),
-    ],
-    terraform_output: Annotated[str, typer.Option(help="The output to take, where it has another name.")] = OUTPUT,
+    from_terraform: Annotated[Path, typer.Option("--from-terraform", metavar="FILE", help=FILE_HELP)],
+    terraform_output: OutputNameOption = OUTPUT,
     replace: Annotated[
         bool, typer.Option("--replace", help="Change a fleet that is there; settings that Terraform lacks stay.")
     ] = False,
@@ -50,16 +40,9 @@ def add(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Add a fleet to the configuration from what Terraform made. No cloud is asked; done again, nothing changes."""
-    source = "stdin" if from_terraform == STDIN else str(from_terraform)
-    made = parse_tool_config(_read(from_terraform), source, terraform_output)
+    made = made_by_terraform(from_terraform, terraform_output)
     added = add_fleet(config, name, made.settings, lambda edited: _judge(edited, name), replace=replace)
     show(FleetAdded(name, added.file, _result(added), added.changes), _describe(added), output)
-
-
-def _read(file: Path) -> bytes:
-    if file == STDIN:
-        return sys.stdin.buffer.read(MAX_BYTES + 1)
-    return read_bounded(file, MAX_BYTES, "Terraform's output")
 
 
 def _judge(config: Config, name: str) -> None:

@@ -84,9 +84,9 @@ data "aws_iam_policy_document" "viewer" {
   }
 
   statement {
-    sid       = "ReadStageGroups"
+    sid       = "ReadGroups"
     actions   = ["iot:DescribeThingGroup"]
-    resources = [local.stage_groups]
+    resources = [local.stage_groups, "${local.iot}:thinggroup/fleet-${var.name}"]
   }
 
   statement {
@@ -110,6 +110,8 @@ data "aws_iam_policy_document" "viewer" {
       resources = [statement.value]
     }
   }
+
+  source_policy_documents = [data.aws_iam_policy_document.made.json]
 }
 
 data "aws_iam_policy_document" "controller" {

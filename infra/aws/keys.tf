@@ -13,6 +13,7 @@ locals {
   )
   # Names, not resources: a key's policy must not wait for roles that must not wait for keys.
   rollout_role_arns = ["${local.role_arns}-controller", "${local.role_arns}-publisher"]
+  looking_role_arns = ["${local.role_arns}-controller", "${local.role_arns}-viewer"]
 }
 
 resource "aws_kms_key" "signing" {
@@ -64,6 +65,25 @@ data "aws_iam_policy_document" "signing_key" {
     principals {
       type        = "AWS"
       identifiers = local.key_administrators
+    }
+  }
+
+  # Whether the key is as it must be. The roles' own policies have to allow it as well; the condition names them, as a
+  # principal would have to be there first.
+  statement {
+    sid       = "LookedAtByThoseWhoRollOut"
+    actions   = ["kms:DescribeKey"]
+    resources = ["*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [local.account]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:PrincipalArn"
+      values   = local.looking_role_arns
     }
   }
 

@@ -40,6 +40,7 @@ output "tool_config" {
       event_queue_url          = one([for queue in aws_sqs_queue.events : queue.id])
       event_queue_arn          = one([for queue in aws_sqs_queue.events : queue.arn])
       dead_letter_queue_url    = one([for queue in aws_sqs_queue.dead_letters : queue.id])
+      event_rules              = [for rule in aws_iot_topic_rule.events : rule.name]
       dashboard                = aws_cloudwatch_dashboard.fleet.dashboard_name
       alarms                   = [for alarm in aws_cloudwatch_metric_alarm.events : alarm.alarm_name]
     }

@@ -23,6 +23,7 @@ output "tool_config" {
       hub_id                     = azurerm_iothub.this.id
       device_update_account_id   = azurerm_iothub_device_update_account.this.id
       device_update_instance_id  = azurerm_iothub_device_update_instance.this.id
+      device_update_principal_id = var.device_update_principal_id
       storage_account_id         = azurerm_storage_account.artifacts.id
       container_id               = local.container_id
       key_vault_id               = azurerm_key_vault.keys.id
@@ -33,6 +34,7 @@ output "tool_config" {
       event_consumer_group       = azurerm_eventhub_consumer_group.readers.name
       log_analytics_workspace_id = azurerm_log_analytics_workspace.this.id
       workbook_id                = azurerm_application_insights_workbook.updates.id
+      provisioning_id            = one(azurerm_iothub_dps.this[*].id)
       provisioning_id_scope      = one(azurerm_iothub_dps.this[*].id_scope)
       provisioning_host          = one(azurerm_iothub_dps.this[*].device_provisioning_host_name)
     }

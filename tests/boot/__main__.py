@@ -16,12 +16,14 @@ from pathlib import Path
 
 from tests.boot.bench import Case, SomeBench, WrongSlot, judge
 from tests.boot.cache import cache_folder, sole_use
+from tests.boot.counting_board import CountingBoard
+from tests.boot.counting_table import CASES as DECISIONS_OF_COUNTING
 from tests.boot.decision_table import CASES as DECISIONS_OF_UBOOT
 from tests.boot.decisions import UBootBench, make_template
 from tests.boot.grub_decisions import GrubBench
 from tests.boot.grub_decisions import make_template as make_grub_template
 from tests.boot.grub_table import CASES as DECISIONS_OF_GRUB
-from tests.boot.kinds import GRUB, KINDS, NEEDED, REPLAYS, UBOOT, UBOOT_LIFE, Kind, absent
+from tests.boot.kinds import COUNTING, GRUB, KINDS, NEEDED, REPLAYS, UBOOT, UBOOT_LIFE, Kind, absent
 from tests.boot.life import BEGINNING
 from tests.boot.lives import Work, live_side_by_side, make_images
 from tests.boot.machine import NotSeen
@@ -75,6 +77,8 @@ def _runnable(only: Sequence[str] | None, tally: Tally) -> list[str] | None:
 def _boot(folder: Path, names: Sequence[str], beside: int, tally: Tally) -> None:
     if UBOOT in names:
         _decide_by_uboot(folder / UBOOT, tally)
+    if COUNTING in names:
+        _decide_by_counting(folder / COUNTING, tally)
     if GRUB in names:
         _decide_by_grub(folder / GRUB, tally)
     for kind in KINDS:
@@ -126,6 +130,12 @@ def _decide_by_uboot(folder: Path, tally: Tally) -> None:
     folder.mkdir()
     template = make_template(folder)
     _decide("U-Boot", DECISIONS_OF_UBOOT, lambda own: UBootBench(template, own), tally)
+
+
+def _decide_by_counting(folder: Path, tally: Tally) -> None:
+    folder.mkdir()
+    template = make_template(folder, kind=CountingBoard)
+    _decide("U-Boot that counts", DECISIONS_OF_COUNTING, lambda own: UBootBench(template, own), tally)
 
 
 def _decide_by_grub(folder: Path, tally: Tally) -> None:

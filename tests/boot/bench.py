@@ -14,8 +14,6 @@ Verb = Callable[[BootLoader], None]
 class Bench(Protocol):
     """One board, switched on and off at will."""
 
-    drive: str
-    """QEMU's options of the disk."""
     powers_on: int
 
     def act(self, slot: Slot, verb: Verb) -> None:
@@ -29,6 +27,9 @@ class Bench(Protocol):
 
     def erase(self, slot: Slot) -> None:
         """Nothing but zeros in `slot`."""
+
+    def refuse_writes(self) -> None:
+        """From now on nothing can be written where the environment is."""
 
     def remembered(self) -> Mapping[str, str]:
         """What the boot loader's own tool reads, but for variables without a value. Raises: ProgramFailed."""
@@ -125,4 +126,4 @@ def erased(slot: Slot) -> Step:
 
 def unwritable(bench: Bench) -> None:
     """The disk refuses every write."""
-    bench.drive = "cache=writeback,readonly=on"
+    bench.refuse_writes()

@@ -34,15 +34,26 @@ def sole_use() -> Iterator[None]:
 def made_once(name: str, origin: str, make: Callable[[Path], None]) -> Path:
     """The file or folder that `make` makes at the path it is given; earlier ones of that name, of another `origin`,
     are removed. A `make` that was interrupted leaves nothing behind that counts."""
+    made = path_of_made(name, origin)
+    if made is not None:
+        return made
     folder = cache_folder()
-    path = folder / f"{name}-{origin[:DIGITS]}"
-    if path.exists():
-        return path
+    folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(f"{name}-*"):
         remove(stale)
     draft = folder / f"{name}.{os.getpid()}.new"
     make(draft)
-    return draft.rename(path)
+    return draft.rename(_path(name, origin))
+
+
+def path_of_made(name: str, origin: str) -> Path | None:
+    """What `made_once` made already; None where it did not."""
+    path = _path(name, origin)
+    return path if path.exists() else None
+
+
+def _path(name: str, origin: str) -> Path:
+    return cache_folder() / f"{name}-{origin[:DIGITS]}"
 
 
 def remove(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the stock U-Boot decides: the agent changes the environment by its own verbs, then the power goes on, and the
+"""What U-Boot decides: the agent changes the environment by its own verbs, then the power goes on, and the
 kernel of the slot that was chosen says so. No Linux is started, so that a boot takes half a second.
 """
 
@@ -9,24 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent.slots import Slot
-from tests.boot import uboot
 from tests.boot.bench import NONE, Verb
 from tests.boot.board import PARTITIONS, SCRIPT, Board
 from tests.boot.images import file_system
 from tests.boot.kernel import kernel
-from tests.boot.machine import Machine
-from tests.boot.programs import run
+from tests.boot.machine import seen_by
 
 SLOT_MIB = 8
 MEMORY_MIB = 192
-SECONDS = 120.0
-"""For one decision; it takes half of one where nothing else runs."""
 CHOSEN = r"^(?:slot ([ab]) runs|otabridge: (no) slot can be started)"
 
 
-def make_template(folder: Path, script: Path = SCRIPT) -> Board:
+def make_template(folder: Path, script: Path = SCRIPT, kind: type[Board] = Board) -> Board:
     """A board with `script` and a kernel in each slot, from which those of all cases are copied."""
-    board = Board(folder, SLOT_MIB, script)
+    board = kind(folder, SLOT_MIB, script)
     board.create()
     for slot, partition in PARTITIONS.items():
         image = folder / f"{slot}.img"
@@ -49,11 +45,8 @@ class UBootBench:
     """tests.boot.bench.Bench: a copy of `template` in `folder`."""
 
     def __init__(self, template: Board, folder: Path) -> None:
-        self.board = Board(folder, SLOT_MIB)
-        self.board.flash = template.flash
-        run("cp", "--sparse=always", template.disk.path, self.board.disk.path)
-        self.board.adopt()
-        self.drive = "cache=writeback"
+        self.board = template.copied_to(folder)
+        self.console = folder / "console.log"
         self.powers_on = 0
 
     def act(self, slot: Slot, verb: Verb) -> None:
@@ -62,10 +55,14 @@ class UBootBench:
 
     def boot(self) -> str:
         """See Bench."""
-        line = uboot.command(self.board.disk.path, self.board.flash, memory=MEMORY_MIB, drive=self.drive)
-        chosen, powers_on = chosen_by(line, self.board.folder / "console.log")
+        chosen, powers_on = chosen_by(self._line(), self.console)
         self.powers_on += powers_on
         return chosen
+
+    def boot_until(self, pattern: str) -> None:
+        """Switch it on until the console says `pattern`, and off. Raises: NotSeen."""
+        _, powers_on = seen_by(self._line(), self.console, pattern)
+        self.powers_on += powers_on
 
     def spoil_kernel(self, slot: Slot, content: bytes | None) -> None:
         """See Bench."""
@@ -78,22 +75,19 @@ class UBootBench:
         """See Bench."""
         self.board.disk.write(self.board.disk.start(PARTITIONS[slot]), bytes(SLOT_MIB << 20))
 
-    def settings(self, **settings: str) -> None:
-        """Settings of the boot script in U-Boot's built-in environment."""
-        self.board.flash = self.board.folder / "flash.img"
-        uboot.write_flash(self.board.flash, settings)
+    def refuse_writes(self) -> None:
+        """See Bench."""
+        self.board.refuse_writes()
 
     def remembered(self) -> Mapping[str, str]:
         """See Bench: by fw_printenv."""
         return self.board.variables()
 
+    def _line(self) -> list[str]:
+        return self.board.line(MEMORY_MIB, direct=False)
+
 
 def chosen_by(line: list[str], log: Path) -> tuple[str, int]:
     """The slot that runs on the machine that `line` starts, and how often it was switched on. Raises: NotSeen."""
-    machine = Machine(line, log)
-    machine.power_on()
-    try:
-        found = machine.wait(CHOSEN, SECONDS)
-    finally:
-        machine.cut_power()
-    return found[1] or NONE, machine.powers_on
+    found, powers_on = seen_by(line, log, CHOSEN)
+    return found[1] or NONE, powers_on

@@ -67,8 +67,8 @@ class GrubBench:
     def __init__(self, template: Path, folder: Path) -> None:
         self.disk = DiskImage(folder / "disk.img", SLOT_MIB)
         run("cp", "--sparse=always", template, self.disk.path)
-        self.drive = "cache=writeback"
         self.powers_on = 0
+        self._drive = "cache=writeback"
         self._folder = folder
         self._block = folder / "grubenv"
         self._command_line = folder / "cmdline"
@@ -83,7 +83,7 @@ class GrubBench:
 
     def boot(self) -> str:
         """See Bench."""
-        chosen, powers_on = chosen_by(grub.command(self.disk.path, self.drive), self._folder / "console.log")
+        chosen, powers_on = chosen_by(grub.command(self.disk.path, self._drive), self._folder / "console.log")
         self.powers_on += powers_on
         return chosen
 
@@ -96,6 +96,10 @@ class GrubBench:
     def erase(self, slot: Slot) -> None:
         """See Bench."""
         self.disk.write(self.disk.start(PARTITIONS[slot]), bytes(SLOT_MIB << 20))
+
+    def refuse_writes(self) -> None:
+        """See Bench."""
+        self._drive = "cache=writeback,readonly=on"
 
     def remembered(self) -> Mapping[str, str]:
         """See Bench: by grub-editenv."""

@@ -8,10 +8,12 @@ from typing import Protocol
 from agent.slots import BootLoader, Slot
 from tests.boot import uboot
 from tests.boot.board import PARTITIONS, Board
+from tests.boot.counting_board import CountingBoard
 from tests.boot.disk import DiskImage
 from tests.boot.images import SLOT_MIB
 from tests.boot.platforms import ARM64, Platform
 
+KERNEL_ARGUMENTS = "otabridge_args"
 SLOTS = "".join(f'{slot} = "/dev/nvme0n1p{number}"\n' for slot, number in PARTITIONS.items())
 
 
@@ -42,6 +44,7 @@ class Hardware(Protocol):
 class UBootHardware:
     """Hardware: QEMU's arm64 board with Debian's U-Boot."""
 
+    board = Board
     name = ""
     platform = ARM64
     slots = f'boot_loader = "uboot"\n{SLOTS}\n[slots.uboot]\nconfig = "/etc/fw_env.config"\n'
@@ -49,7 +52,7 @@ class UBootHardware:
     banner = ""
 
     def __init__(self, folder: Path) -> None:
-        self._board = Board(folder, SLOT_MIB)
+        self._board = self.board(folder, SLOT_MIB)
         self.disk = self._board.disk
 
     def create(self, image: Path) -> None:
@@ -63,4 +66,16 @@ class UBootHardware:
 
     def line(self) -> list[str]:
         """See Hardware."""
-        return uboot.networked(uboot.command(self.disk.path, self._board.flash))
+        return uboot.networked(self._board.line(uboot.MEMORY_MIB, direct=True))
+
+
+class CountingHardware(UBootHardware):
+    """Hardware: the same board with a U-Boot that counts boots itself."""
+
+    board = CountingBoard
+    name = "counting-"
+
+    def create(self, image: Path) -> None:
+        """See Hardware."""
+        super().create(image)
+        self._board.configure({KERNEL_ARGUMENTS: uboot.BUILT_IN[KERNEL_ARGUMENTS]})

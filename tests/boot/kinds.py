@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from tests.boot import programs
 from tests.boot.efi import EfiHardware
-from tests.boot.hardware import Hardware, UBootHardware
+from tests.boot.hardware import CountingHardware, Hardware, UBootHardware
 from tests.boot.pc import GrubHardware
-from tests.boot.scenarios import OF_GRUB, OF_SYSTEMD_BOOT, OF_UBOOT, Scenario
+from tests.boot.scenarios import OF_COUNTING, OF_GRUB, OF_SYSTEMD_BOOT, OF_UBOOT, Scenario
 
-UBOOT, GRUB, REPLAYS = "uboot-decisions", "grub-decisions", "replays"
+UBOOT, COUNTING, GRUB, REPLAYS = "uboot-decisions", "uboot-counting", "grub-decisions", "replays"
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,13 @@ class Kind:
 UBOOT_LIFE = Kind(UBootHardware, OF_UBOOT, {**programs.DECIDING, **programs.BOOTING})
 KINDS = (
     UBOOT_LIFE,
+    Kind(CountingHardware, OF_COUNTING, {**programs.COUNTING, **programs.BOOTING}),
     Kind(GrubHardware, OF_GRUB, {**programs.GRUB, **programs.BOOTING}),
     Kind(EfiHardware, OF_SYSTEMD_BOOT, {**programs.SYSTEMD_BOOT, **programs.BOOTING}),
 )
 NEEDED: Mapping[str, Mapping[str, str]] = {
     UBOOT: programs.DECIDING,
+    COUNTING: programs.COUNTING,
     GRUB: programs.GRUB,
     **{kind.name_of(each): kind.needed for kind in KINDS for each in kind.scenarios},
     REPLAYS: UBOOT_LIFE.needed,

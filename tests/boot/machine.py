@@ -18,6 +18,8 @@ from typing import IO
 
 TAIL = 12
 """Lines of the console that a failure shows."""
+SIGHT_SECONDS = 120.0
+"""For one decision of a boot loader; it takes half of one where nothing else runs."""
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\x00]")
 
 
@@ -121,3 +123,17 @@ class Machine:
                     self._lines.append(line)
                     self.powers_on += bool(self._banner) and self._banner in line.text
                     self._changed.notify_all()
+
+
+def seen_by(
+    command: Sequence[str], log: Path, pattern: str, seconds: float = SIGHT_SECONDS
+) -> tuple[re.Match[str], int]:
+    """Switch a machine on until its console says `pattern`, and off: what was found, and how often it was switched on.
+    Raises: NotSeen."""
+    machine = Machine(command, log)
+    machine.power_on()
+    try:
+        found = machine.wait(pattern, seconds)
+    finally:
+        machine.cut_power()
+    return found, machine.powers_on

@@ -16,15 +16,31 @@ GRUB_IMAGES = Path("/usr/lib/grub/i386-pc")
 """The same of grub-pc-bin."""
 DISKS = {"mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "sfdisk": "fdisk"}
 """To compose disks: programs, and the Debian packages that have them."""
-DECIDING = {
+BOARD = {
     **DISKS,
     "qemu-system-aarch64": "qemu-system-arm",
     "fw_setenv": "libubootenv-tool",
     "mkimage": "u-boot-tools",
-    "mkenvimage": "u-boot-tools",
-    str(UBOOT): "u-boot-qemu",
 }
-"""For boots that stop at U-Boot's decision; files count as programs here."""
+"""For the board with a U-Boot, whichever."""
+DECIDING = {**BOARD, "mkenvimage": "u-boot-tools", str(UBOOT): "u-boot-qemu"}
+"""For boots that stop at the decision of Debian's U-Boot; files count as programs here."""
+APT_HELPER = Path("/usr/lib/apt/apt-helper")
+COUNTING = {
+    **BOARD,
+    str(APT_HELPER): "apt",
+    "apt-get": "apt",
+    "tar": "tar",
+    "xz": "xz-utils",
+    "make": "make",
+    "gcc": "gcc",
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
+    "bison": "bison",
+    "flex": "flex",
+    "bc": "bc",
+    "/usr/include/openssl/evp.h": "libssl-dev",
+}
+"""The same of a U-Boot that counts boots itself, which is built here."""
 GRUB = {
     **DISKS,
     "qemu-system-x86_64": "qemu-system-x86",

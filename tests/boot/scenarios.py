@@ -197,6 +197,9 @@ def given_up(*scenarios: Scenario) -> tuple[Scenario, ...]:
 
 OF_UBOOT = (*given_up(AGENT_STOPS, HANG), *CUTS, GOOD, *given_up(INIT_DIES, BAD_KERNEL))
 """What takes long comes first, so that devices side by side end at about the same time."""
+ALTERNATIVE = ("Bootlimit (3) exceeded. Using altbootcmd", 1)
+"""On the console of a U-Boot that counts boots itself, when they are too many."""
+OF_COUNTING = tuple(replace(each, marks=(*each.marks, ALTERNATIVE)) for each in given_up(INIT_DIES))
 BITES = replace(AGENT_STOPS, detail=BITTEN)
 OF_GRUB = (*given_up(BITES, HANG, INIT_DIES, BAD_KERNEL), GOOD)
 OF_SYSTEMD_BOOT = (BITES, HANG, INIT_DIES, GOOD)

@@ -17,12 +17,14 @@ pytestmark = pytest.mark.skipif(bool(ABSENT), reason=f"the real U-Boot is not he
 
 NEWEST = "if itest ${ob_d} -gt 0 && itest ${ob_d} -lt 0x80; then"
 KERNEL = 'if test -n "${otabridge_trial}"; then\n  run ob_give_up'
+NEVER_COUNTS = "U-Boot is said to count, and does not"
 MUTANTS = {
     "the second copy always counts as newer": (NEWEST, "if true; then", "a trial that never ends well"),
     "the flag does not wrap": ("setexpr ob_d ${ob_d} \\\\& 0xff; ", "", "the flag wraps as U-Boot writes"),
     "a copy is believed whatever its checksum": (" && cmp.b ${ob_e} ${ob_turned} 4", "", "power cut in try_slot"),
     "boots are not counted": ("if run ob_save_${ob_store}", "if true", "a trial that never ends well"),
     "a trial is never given up": ("-gt ${bootlimit}", "-gt 0xffff", "a trial that is counted down"),
+    "U-Boot is believed to count": ('test "${ob_store}" = saveenv && bootcount print', "true", NEVER_COUNTS),
     "a slot without a kernel is not given up": (KERNEL, "if false; then", "no kernel in the slot on trial"),
 }
 """Bugs of the boot script: its text, the text in its place, and the case that must break."""

@@ -49,12 +49,17 @@ def write_boot_partition(image: Path, script: Path) -> None:
         file_system(image, BOOT_MIB, Path(folder))
 
 
-def command(disk: Path, flash: Path, *, memory: int = MEMORY_MIB, drive: str = "cache=none") -> list[str]:
-    """QEMU's command line, always emulated, without a network; `drive` are QEMU's options of the disk."""
-    board = ["-M", "virt,gic-version=2", "-accel", "tcg,thread=multi", "-cpu", "cortex-a53", "-m", str(memory)]
-    flashes = ["-bios", str(UBOOT), "-drive", f"if=pflash,unit=1,format=raw,readonly=on,file={flash}"]
+def command(disk: Path, flash: Path, memory: int, drive: str) -> list[str]:
+    """QEMU's command line, always emulated, without a network: `memory` in MiB, `drive` as QEMU has it."""
+    built_in = ["-drive", f"if=pflash,unit=1,format=raw,readonly=on,file={flash}"]
     nvme = ["-drive", f"file={disk},if=none,id=d0,format=raw,{drive}", "-device", "nvme,drive=d0,serial=disk"]
-    return ["qemu-system-aarch64", *board, *flashes, *nvme, "-nic", "none"]
+    return [*machine(UBOOT, memory), *built_in, *nvme, "-nic", "none"]
+
+
+def machine(firmware: Path, memory: int) -> list[str]:
+    """The part of the command line that is the same whatever the board has: `firmware` is a U-Boot, `memory` in MiB."""
+    board = ["-M", "virt,gic-version=2", "-accel", "tcg,thread=multi", "-cpu", "cortex-a53", "-m", str(memory)]
+    return ["qemu-system-aarch64", *board, "-bios", str(firmware)]
 
 
 def networked(line: list[str]) -> list[str]:

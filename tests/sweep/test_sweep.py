@@ -23,7 +23,7 @@ from tests.sweep.scenarios import SCENARIOS, prepare_anew
 SAMPLE = 7
 """One place in so many, other ones in each scenario."""
 SOON_CAUGHT = (rename_before_sync, folder_never_synced, written_in_place, slot_left_bootable)
-"""Of the planted bugs; `make sweep` plants them all, and looks at more states."""
+"""Of the planted bugs, by a cut in the second update; `make sweep` plants them all, and looks at more states."""
 
 
 @pytest.mark.parametrize(("number", "scenario"), [*enumerate(SCENARIOS)], ids=[scenario.name for scenario in SCENARIOS])
@@ -89,9 +89,7 @@ def test_a_planted_bug_is_caught(plant, planted):
 
     assert run(SCENARIOS[1], UNDISTURBED).violations == ()
 
-    caught = any(run(scenario, cut).violations for scenario in reversed(SCENARIOS) for cut in every_cut(scenario))
-
-    assert caught
+    assert any(run(SCENARIOS[1], cut).violations for cut in every_cut(SCENARIOS[1]))
 
 
 def test_a_cut_that_is_not_survived_fails_the_program(monkeypatch, capsys):

@@ -44,6 +44,21 @@ class Account:
         return self._session.client("iam", config=self._config)
 
     @cached_property
+    def kms(self) -> Any:  # noqa: ANN401 - as for IAM
+        """The key service."""
+        return self._session.client("kms", config=self._config)
+
+    @cached_property
+    def sqs(self) -> Any:  # noqa: ANN401 - as for IAM
+        """Queues."""
+        return self._session.client("sqs", config=self._config)
+
+    @cached_property
+    def cloudwatch(self) -> Any:  # noqa: ANN401 - as for IAM
+        """Dashboards and alarms."""
+        return self._session.client("cloudwatch", config=self._config)
+
+    @cached_property
     def caller(self) -> str:
         """The ARN of who asks; no permission is needed for it. Raises: FleetError, AWS does not know them."""
         with explained(self.fleet):
@@ -68,6 +83,10 @@ class Account:
     def iot_arn(self, resource: str) -> str:
         """The ARN of something in AWS IoT, such as job/x. Raises: FleetError."""
         return f"arn:{self._partition}:iot:{self.settings.region}:{self.account}:{resource}"
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of something of another service in this account and region. Raises: FleetError."""
+        return f"arn:{self._partition}:{service}:{self.settings.region}:{self.account}:{resource}"
 
     @property
     def bucket_arn(self) -> str:

@@ -33,6 +33,8 @@ VARIABLES = {
     Duty.CONTROLLER: "controller_principals",
     Duty.PUBLISHER: "publisher_principals",
     Duty.VIEWER: "viewer_principals",
+    Duty.APPROVER: "approver_principals",
+    Duty.ROOT_APPROVER: "root_approver_principals",
 }
 """Who may do what, as the Terraform module is told."""
 KEY_VARIABLE = "artifact_kms_key_arn"

@@ -25,3 +25,21 @@ class Identity:
             said = f"these are the credentials of {at.caller}, and role_arn is of account {theirs}"
             return Finding(Found.MISSING, said, f"credentials of account {theirs}")
         return Finding(Found.OK, at.caller)
+
+
+@dataclass(frozen=True, slots=True)
+class SameAccount:
+    """Terraform made the fleet in the account of who asks."""
+
+    account: Account
+    id: str
+    name: str = "account_id"
+    tried: str = "compare the account with Terraform's"
+    duties: frozenset[Duty] = frozenset(Duty)
+
+    def run(self, _duty: Duty) -> Finding:
+        """See Probe."""
+        if self.account.account == self.id:
+            return Finding(Found.OK, self.id)
+        said = f"these are the credentials of account {self.account.account}"
+        return Finding(Found.MISSING, said, f"credentials of account {self.id}, in which Terraform made the fleet")

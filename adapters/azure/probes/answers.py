@@ -17,6 +17,8 @@ VARIABLES: Mapping[Duty, str] = {
     Duty.CONTROLLER: "controller_principals",
     Duty.PUBLISHER: "publisher_principals",
     Duty.VIEWER: "viewer_principals",
+    Duty.APPROVER: "approver_principals",
+    Duty.ROOT_APPROVER: "root_approver_principals",
 }
 """Who may do what, as the Terraform module is told."""
 

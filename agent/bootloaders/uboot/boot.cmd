@@ -27,6 +27,8 @@ if test -n "${otabridge_env_b}"; then setenv ob_env_b "${otabridge_env_b}"; else
 if test -n "${otabridge_env_blocks}"; then setenv ob_env_blocks "${otabridge_env_blocks}"; else setenv ob_env_blocks 0x20; fi
 if test -n "${otabridge_ram}"; then setenv ob_ram "${otabridge_ram}"; else setenv ob_ram 0x44000000; fi
 if test -n "${otabridge_counter}"; then setenv ob_counter "${otabridge_counter}"; else setenv ob_counter script; fi
+# A U-Boot that only is said to count would leave a trial without an end.
+if test "${ob_counter}" = uboot; then if test "${ob_store}" = saveenv && bootcount print; then echo "otabridge: U-Boot counts"; else setenv ob_counter script; fi; fi
 # otabridge_fdt: a device tree in the slot. otabridge_watchdog: a command that starts the hardware's watchdog.
 # otabridge_count_default=1: boots of the default slot are counted as well, until the agent finds it to run well.
 
@@ -52,8 +54,9 @@ setenv ob_save_saveenv saveenv
 setenv ob_other_of 'if test "${ob_of}" = a; then setenv ob_other b; else setenv ob_other a; fi'
 # Without an environment nobody knows which slot is whole: a first, then b, in turns, each so many times.
 setenv ob_sanitise 'if test "${otabridge_default}" != a && test "${otabridge_default}" != b; then echo "otabridge: no environment, counting from slot a"; setenv otabridge_default a; setenv otabridge_trial; setenv otabridge_unbootable; setenv upgrade_available 1; setenv bootcount 0; fi; setenv ob_of ${otabridge_default}; run ob_other_of; if test "${otabridge_trial}" != ${ob_other} || test "${upgrade_available}" != 1; then setenv otabridge_trial; fi; if test -z "${bootcount}"; then setenv bootcount 0; fi; if test -z "${bootlimit}"; then setenv bootlimit 3; fi'
-# U-Boot has counted already where it does, but for the boots that it was not told to count.
-setenv ob_count 'setenv ob_mine 0; if test "${ob_counter}" != uboot; then setenv ob_mine 1; fi; if test "${upgrade_available}" != 1; then setenv upgrade_available 1; setenv bootcount 0; setenv ob_mine 1; fi; if test ${ob_mine} = 1 || itest ${bootcount} -eq 0; then setexpr bootcount ${bootcount} + 1; setenv ob_changed 1; fi; if itest ${bootcount} -gt ${bootlimit}; then run ob_give_up; fi'
+# U-Boot has counted already where it does, but for the boots that it was not told to count. It does not say whether the
+# count could be saved: that of a trial is saved again.
+setenv ob_count 'setenv ob_mine 0; if test "${ob_counter}" != uboot; then setenv ob_mine 1; fi; if test "${upgrade_available}" != 1; then setenv upgrade_available 1; setenv bootcount 0; setenv ob_mine 1; fi; if test ${ob_mine} = 1 || itest ${bootcount} -eq 0; then setexpr bootcount ${bootcount} + 1; setenv ob_changed 1; fi; if test -n "${otabridge_trial}"; then setenv ob_changed 1; fi; if itest ${bootcount} -gt ${bootlimit}; then run ob_give_up; fi'
 setenv ob_give_up 'setenv ob_changed 1; if test -n "${otabridge_trial}"; then echo "otabridge: giving up slot ${otabridge_trial}"; setenv otabridge_unbootable ${otabridge_trial}; setenv otabridge_trial; setenv upgrade_available 0; setenv bootcount 0; else setenv bootcount 1; if test "${otabridge_unbootable}" != ${ob_other}; then echo "otabridge: slot ${otabridge_default} does not come up, slot ${ob_other} is the default"; setenv otabridge_default ${ob_other}; fi; fi'
 setenv ob_start 'if test ${ob_slot} = a; then setenv ob_part ${ob_part_a}; setenv ob_root ${ob_root_a}; else setenv ob_part ${ob_part_b}; setenv ob_root ${ob_root_b}; fi; echo "otabridge: booting slot ${ob_slot}, default ${otabridge_default}, trial ${otabridge_trial}, bootcount ${bootcount}"; setenv bootargs "root=${ob_root} ${ob_args} otabridge.slot=${ob_slot}"; run ob_load_kernel && run ob_boot; echo "otabridge: slot ${ob_slot} cannot be started"'
 setenv ob_load_kernel 'setenv ob_fdt ${fdt_addr}; if test -n "${otabridge_fdt}"; then setenv ob_fdt ${fdt_addr_r}; load ${ob_interface} ${ob_device}:${ob_part} ${ob_fdt} ${otabridge_fdt} || setenv ob_fdt; fi; test -n "${ob_fdt}" && load ${ob_interface} ${ob_device}:${ob_part} ${kernel_addr_r} ${ob_kernel}'

@@ -15,7 +15,7 @@ from adapters.aws.settings import read_settings
 from adapters.clouds import probes as chosen
 from adapters.simulation.faults import Effect
 from bridge.fleet import FleetError
-from bridge.probing import Duty, Found, prove
+from bridge.probing import ROLLOUTS, SIGNING, Duty, Found, prove
 
 BUCKET = "adapter-artifacts"
 POLICIES = Path(__file__).parents[3] / "infra/aws/access.tf"
@@ -53,8 +53,8 @@ def settings(simulator):
 def found(settings):
     """Runs all probes, or those of some duties, of a fleet with these changes; findings by the probe's name."""
 
-    def run(duties=tuple(Duty), **changes):
-        return {each.probe.name: each.finding for each in prove(probes("plant", {**settings, **changes}), duties)}
+    def run(duties=ROLLOUTS, **changes):
+        return {each.probe.name: each.finding for each in prove(probes("plant", {**settings, **changes}, {}), duties)}
 
     return run
 
@@ -114,7 +114,7 @@ def test_resources_are_named_as_policies_name_them(simulator, found):
     assert needs["iot:ListThings"] == "iot:ListThings on *"
 
 
-@pytest.mark.parametrize("duty", Duty)
+@pytest.mark.parametrize("duty", ROLLOUTS)
 def test_the_variable_is_that_of_who_asks(simulator, found, duty):
     """A viewer is not told to become a controller."""
     simulator.faults.plan("*", Effect.DENY, times=99)
@@ -122,6 +122,12 @@ def test_the_variable_is_that_of_who_asks(simulator, found, duty):
     findings = found([duty]).values()
 
     assert {each.variable for each in findings if each.found is Found.MISSING} == {VARIABLES[duty]}
+
+
+@pytest.mark.parametrize("duty", SIGNING)
+def test_who_only_signs_needs_nothing_of_the_fleet(found, duty):
+    """But credentials; their keys are among what Terraform made."""
+    assert list(found([duty])) == ["sts:GetCallerIdentity"]
 
 
 def test_a_viewer_needs_no_call_that_changes_something(found):
@@ -252,7 +258,7 @@ GRANTS = {Duty.CONTROLLER: ("viewer", "controller"), Duty.PUBLISHER: ("publisher
 
 
 @pytest.mark.skipif(not POLICIES.exists(), reason="the Terraform module is not here")
-@pytest.mark.parametrize("duty", Duty)
+@pytest.mark.parametrize("duty", ROLLOUTS)
 def test_what_the_terraform_module_grants_is_what_is_proven(found, duty):
     """Action by action: nothing that a role has goes unproven, and nothing is asked for that it has not."""
     parts = POLICIES.read_text().split('data "aws_iam_policy_document" ')

@@ -12,7 +12,7 @@ from adapters.clouds import probes as chosen
 from adapters.simulation.faults import Effect
 from bridge.errors import UsageError
 from bridge.fleet import FleetError
-from bridge.probing import Duty, Found, prove
+from bridge.probing import ROLLOUTS, Duty, Found, prove
 from tests.adapters.azure.plant import Plant
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <s(ocket|sl):ResourceWarning")
@@ -50,9 +50,9 @@ def plant(tmp_path):
 def found(plant):
     """Runs all probes, or those of some duties, of a fleet with these changes; findings by the probe's name."""
 
-    def run(duties=tuple(Duty), **changes):
+    def run(duties=ROLLOUTS, **changes):
         settings = msgspec.to_builtins(plant.settings(**changes))
-        return {each.probe.name: each.finding for each in prove(probes("plant", settings), duties)}
+        return {each.probe.name: each.finding for each in prove(probes("plant", settings, {}), duties)}
 
     return run
 
@@ -105,7 +105,7 @@ def test_scopes_are_named_for_people(plant, found):
     assert scopes["generateUserDelegationKey"] == f"storage account {simulator.storage_url}"
 
 
-@pytest.mark.parametrize("duty", Duty)
+@pytest.mark.parametrize("duty", ROLLOUTS)
 def test_the_variable_is_that_of_who_asks(plant, found, duty):
     """And the role is the least one that is enough for them."""
     plant.faults.plan("[!t]*", Effect.DENY, times=99)

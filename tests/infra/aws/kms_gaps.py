@@ -1,4 +1,6 @@
-"""Signing of digests, which moto's KMS lacks: it hashes what is a hash already (service model of KMS, Sign)."""
+"""Signing of digests and dry runs, which moto's KMS lacks: it hashes what is a hash already, and signs though it should
+only look (service model of KMS, Sign).
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,8 @@ class KmsGaps:
 
     def __init__(self, backend: Callable[[], KmsBackend]) -> None:
         self._backend = backend
+        self.denied: set[str] = set()
+        """ARNs of keys whose policies deny signing to who asks."""
 
     def answer(self, request: Request) -> Response | None:
         """The signature of a digest; None where moto has the answer."""
@@ -29,7 +33,17 @@ class KmsGaps:
             return None
         backend = self._backend()
         key = backend.describe_key(backend.any_id_to_key_id(body["KeyId"]))
+        if key.arn in self.denied:
+            return _refusal("AccessDeniedException", f"not authorized to perform: kms:Sign on resource: {key.arn}", 400)
+        if body.get("DryRun"):
+            said = "The request would have succeeded, but the DryRun option is set."
+            return _refusal("DryRunOperationException", said, 412)
         digest = base64.b64decode(body["Message"])
         signature = key.private_key.private_key.sign(digest, ECDSA(Prehashed(SHA256())))
         answer = {"KeyId": key.arn, "Signature": base64.b64encode(signature).decode(), "SigningAlgorithm": ALGORITHM}
         return Response(json.dumps(answer), content_type="application/x-amz-json-1.1")
+
+
+def _refusal(code: str, message: str, status: int) -> Response:
+    body = json.dumps({"__type": code, "message": message})
+    return Response(body, status, content_type="application/x-amz-json-1.1")

@@ -10,7 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-NO_RESOURCE = frozenset({"iot:GetIndexingConfiguration", "iot:ListThingGroups", "iot:ListThings"})
+NO_RESOURCE = frozenset(
+    {
+        "iot:DescribeEventConfigurations",
+        "iot:GetIndexingConfiguration",
+        "iot:ListThingGroups",
+        "iot:ListThings",
+    }
+)
 """Actions for which the reference names no resource type: only `*` can stand in their statements."""
 OF_IOT: Mapping[str, tuple[str, ...]] = {
     "GetIndexingConfiguration": (),
@@ -33,6 +40,10 @@ OF_IOT: Mapping[str, tuple[str, ...]] = {
     "GetJobDocument": ("job/{jobId}",),
     "ListJobExecutionsForJob": ("job/{jobId}",),
     "DescribeJobExecution": ("job/{jobId}", "thing/{thingName}"),
+    "DescribeEventConfigurations": (),
+    "DescribeProvisioningTemplate": ("provisioningtemplate/{templateName}",),
+    "GetPolicy": ("policy/{policyName}",),
+    "GetTopicRule": ("rule/{ruleName}",),
 }
 """Operations of AWS IoT, each of which is an action of its own, and what they act on."""
 OF_S3: Mapping[str, tuple[str, ...]] = {
@@ -42,9 +53,37 @@ OF_S3: Mapping[str, tuple[str, ...]] = {
     "CompleteMultipartUpload": ("s3:PutObject",),
     "AbortMultipartUpload": ("s3:AbortMultipartUpload",),
     "HeadObject": ("s3:GetObject", "s3:ListBucket"),
+    "GetBucketVersioning": ("s3:GetBucketVersioning",),
+    "GetBucketEncryption": ("s3:GetEncryptionConfiguration",),
+    "GetPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),
+    "GetObjectLockConfiguration": ("s3:GetBucketObjectLockConfiguration",),
 }
 """Operations of S3, and the actions that allow them; a missing object answers 404 only who may list the bucket."""
-OF_BUCKETS = frozenset({"s3:ListBucket"})
+OF_BUCKETS = frozenset(
+    {
+        "s3:ListBucket",
+        "s3:GetBucketVersioning",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketObjectLockConfiguration",
+    }
+)
+OF_OTHERS: Mapping[str, Mapping[str, str]] = {
+    "iam": {
+        "GetRole": "arn:aws:iam::{account}:role/{RoleName}",
+        "GetPolicy": "{PolicyArn}",
+        "ListAttachedRolePolicies": "arn:aws:iam::{account}:role/{RoleName}",
+    },
+    "kms": {"DescribeKey": "arn:aws:kms:{region}:{account}:key/any"},
+    "sqs": {"GetQueueAttributes": "arn:aws:sqs:{region}:{account}:{queue}"},
+    "cloudwatch": {
+        "GetDashboard": "arn:aws:cloudwatch::{account}:dashboard/{DashboardName}",
+        "DescribeAlarms": "arn:aws:cloudwatch:{region}:{account}:alarm:any",
+    },
+}
+"""Operations of services that only `fleet check` asks, each of which is an action of its own, and what they act on. A
+key is named by its alias, in a condition that no test here evaluates.
+"""
 
 
 class Call(NamedTuple):
@@ -73,6 +112,8 @@ class Place:
         """What the call needs. An operation that no table names is an error: say what it needs."""
         if call.service == "iot":
             yield from self._of_iot(call)
+        elif call.service in OF_OTHERS:
+            yield self._of_others(call)
         else:
             yield from _of_s3(call)
 
@@ -85,6 +126,12 @@ class Place:
             yield Need("iam:PassRole", call.parameters["presignedUrlConfig"]["roleArn"])
             if call.parameters.get("tags"):
                 yield Need("iot:TagResource", self._arn(f"job/{call.parameters['jobId']}"))
+
+    def _of_others(self, call: Call) -> Need:
+        place = {"account": self.account, "region": self.region}
+        queue = str(call.parameters.get("QueueUrl", "")).rpartition("/")[2]
+        pattern = OF_OTHERS[call.service][call.operation]
+        return Need(f"{call.service}:{call.operation}", pattern.format(**{**call.parameters, **place, "queue": queue}))
 
     def _arn(self, resource: str) -> str:
         return f"arn:aws:iot:{self.region}:{self.account}:{resource}"

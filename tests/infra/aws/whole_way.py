@@ -112,12 +112,13 @@ class WholeWay:
         self._say(f"terraform plan, {when}: no changes")
 
     def add_fleet(self) -> None:
-        """The output becomes the fleet's configuration, and every permission is proven."""
+        """The output becomes the fleet's configuration; each permission is proven, and all that was made looked at."""
         (self._folder / "otabridge.toml").write_text(CONFIG)
         output = self._folder / "cloud.json"
         output.write_text(self._terraform.run("output", "-json").stdout)
         self._run("fleet", "add", FLEET, "--from-terraform", output.name)
         self._run("fleet", "check", FLEET)
+        self._run("fleet", "check", FLEET, "--duty", "viewer", "--from-terraform", output.name)
 
     def sign(self, keys: Json) -> None:
         """A root and a release, both signed by keys in KMS that Terraform made."""

@@ -8,7 +8,8 @@ import pytest
 
 from adapters.azure.probes.calls import AzureCall
 from adapters.azure.probes.listed import probes
-from bridge.probing import Duty
+from adapters.azure.probes.reading import READER, Reading
+from bridge.probing import ROLLOUTS, Duty
 from tests.infra.absent import found_or_skip
 from tests.infra.provider.installation import SCHEMAS, install
 from tests.infra.terraform import INFRA, prepare
@@ -70,15 +71,37 @@ def assignments(root):
     ]
 
 
-@pytest.mark.parametrize("duty", Duty)
+@pytest.mark.parametrize("duty", ROLLOUTS)
 def test_each_duty_gets_the_roles_that_its_calls_need(root, assignments, duty):
     """No role is missing for a call that `fleet check` tries, and none is there that no call needs."""
-    fleet = {name: value for name, value in root.output("tool_config")["fleet"].items() if name != "cloud"}
-    calls = [probe.call for probe in probes("acme", fleet) if isinstance(probe, AzureCall)]
-    needed = {call.roles[duty] for call in calls if duty in call.roles}
+    made = root.output("tool_config")
+    fleet = {name: value for name, value in made["fleet"].items() if name != "cloud"}
+    listed = probes("acme", fleet, made["resources"])
+    needed = {each.call.roles[duty] for each in listed if isinstance(each, AzureCall) and duty in each.duties}
+    needed |= {READER for each in listed if isinstance(each, Reading) and duty in each.duties}
 
     assert needed
     assert {role for part, role, _ in assignments if part == duty} == needed | BESIDE.get(duty, set())
+
+
+@pytest.mark.parametrize("duty", [Duty.CONTROLLER, Duty.VIEWER])
+def test_whatever_is_looked_at_may_be_read(root, assignments, duty):
+    """Each resource that `fleet check --from-terraform` reads is one, or lies in one, that the duty may read."""
+    made = root.output("tool_config")
+    fleet = {name: value for name, value in made["fleet"].items() if name != "cloud"}
+    read = {probe.id for probe in probes("acme", fleet, made["resources"]) if isinstance(probe, Reading)}
+    readable = tuple(scope for part, role, scope in assignments if (part, role) == (duty, READER))
+
+    assert len(read) > len(readable) > 0
+    assert [id_ for id_ in read if not id_.startswith(readable)] == []
+
+
+def test_every_name_of_the_output_is_known(root):
+    """None is listed as not looked at."""
+    made = root.output("tool_config")
+    fleet = {name: value for name, value in made["fleet"].items() if name != "cloud"}
+
+    assert "resources" not in {probe.name for probe in probes("acme", fleet, made["resources"])}
 
 
 def test_no_role_reaches_beyond_its_resource(assignments):
