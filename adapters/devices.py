@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from agent.channel import Channel
+from agent.cloud.channel import Channel
 from bridge.release.errors import ChannelError
 
 Settings = Mapping[str, object]

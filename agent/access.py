@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from agent.blocks import Blocks
 from agent.board import CommandBoard
 from agent.bootloaders.settings import SlotSettings
 from agent.config import AgentConfig, ConfigError
-from agent.crashes import panics
 from agent.disk import Disk, SystemDisk
 from agent.firmware import BOOT_LOADERS, FILE_BOARD, Firmware
 from agent.heartbeat import BeatingDisk
+from agent.image.blocks import Blocks
 from agent.pace import Timing
 from agent.ports import Board, Identity, believed
+from agent.proof.crashes import panics
+from agent.proof.watchdog import caused_by_watchdog
 from agent.slots import BootLoader
-from agent.watchdog import caused_by_watchdog
 from agent.writer.client import RETURN_SECONDS, SlotWriter
 from agent.writer.remote import Presenting, RemoteBoard, RemoteBootLoader, RemoteDisk
 from bridge.release.trust import MAX_ROOT_BYTES

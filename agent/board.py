@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.command import run
 from agent.pace import Timing
-from agent.watchdog import caused_by_watchdog
+from agent.proof.watchdog import caused_by_watchdog
 from bridge.release.errors import SlotError
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

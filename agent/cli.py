@@ -12,20 +12,20 @@ from contextlib import closing
 from pathlib import Path
 from types import FrameType
 
-from agent.answers import Said
+from agent.cloud.folder import offer_in
+from agent.cloud.uplink import UnopenedChannel
 from agent.config import DEFAULT_PATH, PATH_VARIABLE, AgentConfig, load
-from agent.consent import LATER_MINUTES
 from agent.examine import examine
-from agent.folder import offer_in
+from agent.local.wording import MOST_MINUTES
 from agent.pace import StopRequested
+from agent.permit.answers import Said
+from agent.permit.consent import LATER_MINUTES
 from agent.ports import Concluded, Halt
 from agent.printing import Printer
 from agent.service import ONCE_SECONDS
 from agent.slot_writer import serve
-from agent.uplink import UnopenedChannel
 from agent.version import agent_version
 from agent.wiring import Agent, build, sole, spokesman_of
-from agent.wording import MOST_MINUTES
 from bridge.release.errors import OtabridgeError
 
 Arguments = argparse.Namespace

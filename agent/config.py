@@ -13,17 +13,17 @@ from typing import Annotated, Literal
 import msgspec
 
 from agent.bootloaders.settings import SlotSettings
-from agent.checks import Command, Word
 from agent.config_words import Table, explained
-from agent.consent import ConsentSettings
-from agent.guard import WatchdogSettings
 from agent.handlers.settings import NEEDS_ROOT, HandlerSettings, fault_in
-from agent.health import HealthSettings
-from agent.hooks import HookSettings
-from agent.local_socket import SocketSettings
-from agent.power import PowerSettings
-from agent.space import SpaceSettings
-from agent.window import WindowSettings
+from agent.local.unix_socket import SocketSettings
+from agent.permit.consent import ConsentSettings
+from agent.permit.hooks import HookSettings
+from agent.permit.power import PowerSettings
+from agent.permit.space import SpaceSettings
+from agent.permit.window import WindowSettings
+from agent.proof.checks import Command, Word
+from agent.proof.guard import WatchdogSettings
+from agent.proof.health import HealthSettings
 from agent.writer.settings import WriterSettings
 from bridge.release.delta.memory import DEVICE_MEMORY
 from bridge.release.errors import OtabridgeError
@@ -96,7 +96,7 @@ class Proxies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     no: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
 
     def by_scheme(self) -> dict[str, str]:
-        """Only what is set, as `agent.connections` takes it."""
+        """Only what is set, as `agent.download.connections` takes it."""
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
 

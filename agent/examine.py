@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 
 from agent.access import Access, access_of, identity_of
-from agent.checks import Check
 from agent.config import AgentConfig, ConfigError
 from agent.disk import SystemDisk
-from agent.guard import WatchdogSettings
 from agent.handler_parts import handlers_of
-from agent.hooks import Hooks
+from agent.image.slotfile import opened
 from agent.pace import Timing
+from agent.permit.hooks import Hooks
 from agent.printing import Finding
-from agent.slotfile import opened
+from agent.proof.checks import Check
+from agent.proof.guard import WatchdogSettings
+from agent.proof.systemd_watchdog import runtime_watchdog
+from agent.proof.watchdog_device import examined
 from agent.slots import BootLoader, Slot
-from agent.systemd_watchdog import runtime_watchdog
-from agent.watchdog_device import examined
 from agent.wiring import Agent, build, open_cloud
 from bridge.release.errors import OtabridgeError
 from bridge.release.trust import Trust

@@ -18,11 +18,11 @@ from agent.bootloaders.sdboot import ENTRIES, SystemdBoot, SystemFolder
 from agent.bootloaders.settings import GrubSettings, RaucSettings, SlotSettings, SystemdBootSettings, UBootSettings
 from agent.bootloaders.tool import SystemTool
 from agent.bootloaders.uboot import UBoot
-from agent.crashes import PSTORE
 from agent.disk import Disk
 from agent.kernel import Linux
+from agent.proof.crashes import PSTORE
+from agent.proof.watchdog import WATCHDOGS
 from agent.slots import BootLoader, Slot
-from agent.watchdog import WATCHDOGS
 
 FILE_BOARD = "file"
 FILE_WATCHDOGS = "watchdog"

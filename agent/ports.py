@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from agent.disk import Disk
 from agent.handling import Handler
-from agent.permission import ALWAYS_ALLOWED, Moment, Permission
-from agent.record import Boots, Failure, Reset, Waiting
+from agent.permit.permission import ALWAYS_ALLOWED, Moment, Permission
 from agent.slots import BootLoader, Slot
+from agent.update.record import Boots, Failure, Reset, Waiting
 from bridge.release.manifest import Artifact
 from bridge.release.report import Report
 
@@ -129,7 +129,7 @@ class Ports:
     permission: Permission = ALWAYS_ALLOWED
     guard: Guard = field(default_factory=Unguarded)
     crashes: Callable[[], tuple[str, ...]] = uncrashed
-    """Marks of the records of panics that the kernel has left; see `agent.crashes`."""
+    """Marks of the records of panics that the kernel has left; see `agent.proof.crashes`."""
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     """Who installs steps of a release that are not the agent's own image, by the names that releases call them."""
 
@@ -192,11 +192,11 @@ class Status:
     """The truth about a device from its three sources: the slot that runs, the boot loader, the journal.
 
     `expected` is the slot that the agent last committed (None before it ever saw one); it differs from `booted` during
-    a trial, and after the boot loader fell back. `state` is a name of `agent.machine.State`, `offer` the update that is
-    under way ("" when none), `unsent` counts ends that the cloud has not heard of, `trouble` says why the journal could
-    not be read ("" when it could), `reset` what caused this boot, `failures` which releases fell back here, and
-    `quarantined` which of them are refused; `waiting` is what the update was postponed for,
-    `digest` the sha256 of its release.json.
+    a trial, and after the boot loader fell back. `state` is a name of `agent.update.machine.State`, `offer` the update
+    that is under way ("" when none), `unsent` counts ends that the cloud has not heard of, `trouble` says why the
+    journal could not be read ("" when it could), `reset` what caused this boot, `failures` which releases fell back
+    here, and `quarantined` which of them are refused; `waiting` is what the update was postponed for, `digest` the
+    sha256 of its release.json.
     """
 
     booted: Slot

@@ -10,10 +10,10 @@ from typing import assert_never
 
 import msgspec
 
-from agent.local_parts import LocalStatus
+from agent.local.parts import LocalStatus
 from agent.ports import Concluded, Halt, Idle, Postponed, Rebooting, SlotStatus, Status, Suspended
-from agent.quarantine import often
-from agent.record import Failure, Reset
+from agent.update.quarantine import often
+from agent.update.record import Failure, Reset
 from bridge.release.errors import EXIT_CODES
 from bridge.release.report import Outcome, Report
 

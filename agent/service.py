@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from agent.channel import Channel, Offer
+from agent.cloud.channel import Channel, Offer
+from agent.cloud.uplink import UnopenedChannel
 from agent.heartbeat import Heartbeat
 from agent.notify import Notifier
 from agent.pace import Backoff, StopRequested, Timing
 from agent.ports import Concluded, Halt, Idle, Postponed, Rebooting, Suspended
 from agent.printing import report_text
-from agent.uplink import UnopenedChannel
 from bridge.release.errors import ChannelError, OtabridgeError
 from bridge.release.state import DeviceState
 
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class Updates(Protocol):
-    """What the service needs of `agent.engine.Engine`."""
+    """What the service needs of `agent.update.engine.Engine`."""
 
     def resume(self, channel: Channel) -> Halt:
         """See Engine."""

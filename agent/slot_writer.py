@@ -14,10 +14,10 @@ from pathlib import Path
 from agent.access import Access, identity_of, own_access
 from agent.config import AgentConfig, ConfigError
 from agent.disk import SystemDisk
-from agent.journal import Journal
 from agent.kernel import Linux
 from agent.notify import Notifier
 from agent.pace import Timing
+from agent.update.journal import Journal
 from agent.writer.allowance import Allowance
 from agent.writer.duties import Duties, Powers
 from agent.writer.memory import Memory

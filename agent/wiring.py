@@ -14,37 +14,37 @@ from pathlib import Path
 
 from adapters.devices import OPENERS, open_channel
 from agent.access import Access, access_of, identity_of
-from agent.announcer import Announcer
-from agent.channel import Channel, Clouds
-from agent.channels import Channels, SoleChannel
+from agent.cloud.announcer import Announcer
+from agent.cloud.channel import Channel, Clouds
+from agent.cloud.channels import Channels, SoleChannel
+from agent.cloud.folder import FolderDownload
+from agent.cloud.uplink import UnopenedChannel, Uplink
 from agent.config import AgentConfig, ConfigError, DownloadSettings
-from agent.connections import ClientCertificate, Connections
-from agent.consent import Spokesman
-from agent.context import Limits as UpdateLimits
 from agent.disk import Disk, SystemDisk
-from agent.engine import Engine
-from agent.fetch import HttpDownload, Limits
-from agent.folder import FolderDownload
-from agent.guard import HardwareGuard
+from agent.download.connections import ClientCertificate, Connections
+from agent.download.fetch import HttpDownload, Limits
+from agent.download.link import Links
+from agent.download.metering import CommandMeter
+from agent.download.spread import Spread
+from agent.download.turn import Turn
 from agent.handler_parts import handlers_of
 from agent.heartbeat import Heartbeat
-from agent.herald import Herald
-from agent.journal import Journal, JournalError
-from agent.judgement import running_version
-from agent.link import Links
-from agent.local_parts import LocalParts
-from agent.metering import CommandMeter
+from agent.local.herald import Herald
+from agent.local.parts import LocalParts
 from agent.notify import Notifier, watchdog_seconds
 from agent.pace import Timing
+from agent.permit.consent import Spokesman
 from agent.ports import Download, Health, Identity, Ports, at_once, unmetered
-from agent.proof import checked_health, guard_of, guarded, hardware_guard, staying
-from agent.record import Record, Update
+from agent.proof.guard import HardwareGuard
+from agent.proof.parts import checked_health, guard_of, guarded, hardware_guard, staying
 from agent.service import Service, Surroundings
 from agent.shutdown import is_going_down
 from agent.slots import BootLoader
-from agent.spread import Spread
-from agent.turn import Turn
-from agent.uplink import UnopenedChannel, Uplink
+from agent.update.context import Limits as UpdateLimits
+from agent.update.engine import Engine
+from agent.update.journal import Journal, JournalError
+from agent.update.judgement import running_version
+from agent.update.record import Record, Update
 from bridge.release.errors import ChannelError, DownloadError, OtabridgeError, SlotError
 
 logger = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from agent import cli, wiring
 from agent.bootloaders.file import boot, create
-from agent.channel import Channel, Offer, OfferWithdrawn
+from agent.cloud.channel import Channel, Offer, OfferWithdrawn
 from agent.disk import SystemDisk
 from bridge.release.manifest import Artifact, Compatibility, Release, render
 from bridge.release.report import Progress, Report

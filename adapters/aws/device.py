@@ -24,7 +24,7 @@ import msgspec
 from adapters.aws.jobs import PASSING, SHADOW, Denied, Execution, JobsLine, Refused, State
 from adapters.aws.mqtt import AwsSettings
 from adapters.aws.wire import IN_PROGRESS, STATUS, check_signed, parse_document
-from agent.channel import Offer, OfferWithdrawn
+from agent.cloud.channel import Offer, OfferWithdrawn
 from agent.pace import Backoff
 from bridge.release.details import progress_details, report_details
 from bridge.release.errors import ChannelError, ReleaseError
@@ -51,7 +51,7 @@ def open_channel(settings: Mapping[str, object]) -> AwsChannel:
 
 
 class AwsChannel:
-    """`agent.channel.Channel` over AWS IoT Jobs. Connects at the first call; one thread uses it.
+    """`agent.cloud.channel.Channel` over AWS IoT Jobs. Connects at the first call; one thread uses it.
 
     An offer's id is the job's id; from the second attempt of a job on, its number follows after `#`.
     """

@@ -45,7 +45,7 @@ from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.formats.component import Goal
 from adapters.azure.formats.twin_limits import check_twin_patch
 from adapters.violations import BrokenLimits
-from agent.channel import Offer, OfferWithdrawn
+from agent.cloud.channel import Offer, OfferWithdrawn
 from agent.pace import Backoff
 from bridge.release.errors import ChannelError, OtabridgeError, ReleaseError
 from bridge.release.report import Progress, Report
@@ -70,7 +70,7 @@ def open_channel(settings: Mapping[str, object]) -> AzureChannel:
 
 
 class AzureChannel:
-    """`agent.channel.Channel` over Azure Device Update. Connects at the first call; one thread uses it.
+    """`agent.cloud.channel.Channel` over Azure Device Update. Connects at the first call; one thread uses it.
 
     An offer's id is the workflow's; from a retry of a deployment on, the retry's time follows after `#`.
     """

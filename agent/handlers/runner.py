@@ -14,8 +14,8 @@ from agent.attending import attended, begun
 from agent.command import TAIL_CHARACTERS, Heard, listen, shown
 from agent.disk import Disk
 from agent.handling import StepError
-from agent.hooks import HookFault, require_own
 from agent.pace import Timing
+from agent.permit.hooks import HookFault, require_own
 
 MAX_ANSWER_BYTES = 1024 * 1024
 TAIL_BYTES = 4 * TAIL_CHARACTERS

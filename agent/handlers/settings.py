@@ -10,8 +10,8 @@ from typing import Annotated
 
 import msgspec
 
-from agent.checks import Command, Word
 from agent.config_words import explained
+from agent.proof.checks import Command, Word
 from bridge.release.step import IMAGE
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")

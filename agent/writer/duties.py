@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.disk import Disk
+from agent.image.readback import check_image
+from agent.image.slotfile import opened_medium
 from agent.kernel import Kernel
 from agent.ports import Board
-from agent.readback import check_image
-from agent.slotfile import opened_medium
 from agent.slots import BootEnvironmentError, BootLoader, Slot
 from agent.writer import protocol as ask
 from agent.writer.allowance import Allowance

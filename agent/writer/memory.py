@@ -14,11 +14,11 @@ from datetime import datetime
 
 import msgspec
 
-from agent.journal import Journal, JournalError, NewerJournal
-from agent.judgement import no_earlier, plan_for, raised_floor, remembered_trust
 from agent.ports import Identity
-from agent.record import Holding, Record, Update
 from agent.slots import BootEnvironmentError, Slot
+from agent.update.journal import Journal, JournalError, NewerJournal
+from agent.update.judgement import no_earlier, plan_for, raised_floor, remembered_trust
+from agent.update.record import Holding, Record, Update
 from bridge.release.errors import RolledBackRelease
 from bridge.release.manifest import Compatibility, Release, Versions
 from bridge.release.trust import Facts, check_facts, judge

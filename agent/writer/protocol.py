@@ -111,7 +111,7 @@ class Introduce(Packet, frozen=True, tag="introduce"):
 
 
 class Fit(Packet, frozen=True, tag="fit"):
-    """Whether this slot may be written at all; see `agent.fitness`. Writes nothing."""
+    """Whether this slot may be written at all; see `agent.image.fitness`. Writes nothing."""
 
     slot: Slot
 

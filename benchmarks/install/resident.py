@@ -15,7 +15,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from agent import cli, wiring
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from bridge.release.report import Phase, Progress, Report
 from bridge.release.state import DeviceState
 

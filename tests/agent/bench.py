@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent import cli
 from agent.bootloaders.file import boot, image_path
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from agent.disk import SystemDisk
 from agent.slots import Slot
 from bridge.release.errors import ChannelError

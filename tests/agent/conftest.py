@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from agent.bootloaders.file import create
-from agent.channel import Offer
-from agent.connections import Connections
+from agent.cloud.channel import Offer
 from agent.disk import SystemDisk
-from agent.fetch import HttpDownload, Limits
-from agent.link import Links
+from agent.download.connections import Connections
+from agent.download.fetch import HttpDownload, Limits
+from agent.download.link import Links
 from tests.agent.bench import FAR, NEW, OLD, Cloud, Device, Files
 from tests.agent.fileserver import ARTIFACT, Fetch, FileServer, Sleeper, offer
 from tests.releases import ReleaseKit

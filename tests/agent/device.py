@@ -16,16 +16,16 @@ from random import Random
 import msgspec
 
 from agent.bootloaders.file import FileBootLoader, boot, create, image_path
-from agent.channel import Offer, OfferWithdrawn
-from agent.context import Limits
+from agent.cloud.channel import Offer, OfferWithdrawn
 from agent.disk import SystemDisk
-from agent.engine import Engine
-from agent.installation import in_turn
-from agent.journal import Journal
-from agent.permission import ALWAYS_ALLOWED, Permission
+from agent.image.installation import in_turn
+from agent.permit.permission import ALWAYS_ALLOWED, Permission
 from agent.ports import Concluded, Guard, Halt, Identity, Idle, Ports, Postponed, Rebooting, Suspended, Unguarded
-from agent.record import Record
 from agent.slots import Slot
+from agent.update.context import Limits
+from agent.update.engine import Engine
+from agent.update.journal import Journal
+from agent.update.record import Record
 from bridge.release.errors import ChannelError
 from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome, Progress, Report
@@ -116,7 +116,7 @@ def installed(slot: str, version: str, **fields) -> Report:
 
 @dataclass
 class SimulatedCloud:
-    """agent.channel.Channel with one offer, handed out until it has ended.
+    """agent.cloud.channel.Channel with one offer, handed out until it has ended.
 
     `withdraw_at` withdraws it at that progress message; `refusals` are raised by the next calls of `conclude`.
     """

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.watchdog_device import GET_SUPPORT, GET_TIMEOUT, KEEP_ALIVE, MAGIC_CLOSE, SET_TIMEOUT, SETTABLE
+from agent.proof.watchdog_device import GET_SUPPORT, GET_TIMEOUT, KEEP_ALIVE, MAGIC_CLOSE, SET_TIMEOUT, SETTABLE
 
 PATH = Path("/dev/watchdog0")
 DESCRIPTOR = 77

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from agent.pace import Timing
 from bridge.release.image import Image
 from bridge.release.manifest import Artifact

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.permission import ALLOWED, Answer, Facts, Moment
+from agent.permit.permission import ALLOWED, Answer, Facts, Moment
 
 
 @dataclass
 class Owner:
-    """agent.permission.Permission: `answers` by moment, the last one for ever; without any, yes."""
+    """agent.permit.permission.Permission: `answers` by moment, the last one for ever; without any, yes."""
 
     answers: dict[Moment, list[Answer]] = field(default_factory=dict)
     asked: list[Moment] = field(default_factory=list)

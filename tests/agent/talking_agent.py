@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from agent import cli, wiring
-from agent.channel import Offer
-from agent.context import Limits
+from agent.cloud.channel import Offer
+from agent.update.context import Limits
 from bridge.release.report import Progress, Report
 from bridge.release.state import DeviceState
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.channel import Offer
+from agent.cloud.channel import Offer
+from agent.cloud.uplink import UnopenedChannel
 from agent.slots import Slot
-from agent.uplink import UnopenedChannel
 from bridge.release.errors import ChannelError, FailureCode
 from tests.agent.bench import FAR, NEW, Cloud, Device, offer_of
 from tests.releases import MODEL, demanding, describe, whole

@@ -12,7 +12,7 @@ import pytest
 
 import adapters.aws
 from agent import cli
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from agent.config import PATH_VARIABLE
 from bridge.release.errors import ChannelError
 from tests.agent.bench import Cloud, Device

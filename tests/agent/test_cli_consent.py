@@ -16,8 +16,8 @@ from agent.slots import Slot
 from bridge.release.errors import FailureCode
 from bridge.release.report import Phase
 from tests.agent.bench import NEW, Cloud, Device, offer_of
-from tests.agent.test_hooks import hook
-from tests.agent.test_local_socket import Program
+from tests.agent.local.test_unix_socket import Program
+from tests.agent.permit.test_hooks import hook
 
 LINK = "[download]\nallow_http = true\nproxies = {}\n"
 CONSENT = f'\n{LINK}\n[consent]\nrequired = ["install"]\nmost_minutes = 90\n'

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.checks import Check
 from agent.config import MAX_CONFIG_BYTES, AgentConfig, ConfigError, load
+from agent.proof.checks import Check
 
 LEAST = """
 [device]

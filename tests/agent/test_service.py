@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from agent.channel import Channel, Offer, OfferWithdrawn
-from agent.folder import LOCAL
+from agent.cloud.channel import Channel, Offer, OfferWithdrawn
+from agent.cloud.folder import LOCAL
+from agent.cloud.uplink import UnopenedChannel, Uplink
 from agent.heartbeat import Heartbeat
-from agent.journal import JournalError
 from agent.notify import Notifier
 from agent.pace import StopRequested, Timing
-from agent.permission import Moment
+from agent.permit.permission import Moment
 from agent.ports import Concluded, Halt, Idle, Postponed, Rebooting, Suspended
 from agent.service import ALONE, Service, Surroundings
-from agent.uplink import UnopenedChannel, Uplink
+from agent.update.journal import JournalError
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 from bridge.release.state import DeviceState

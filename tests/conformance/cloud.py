@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from agent.channel import Channel
+from agent.cloud.channel import Channel
 from bridge.fleet import Fleet
 from tests.releases import Package
 

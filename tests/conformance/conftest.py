@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.channel import Channel
+from agent.cloud.channel import Channel
 from bridge.fleet import StageOrder
 from bridge.release.bucket import Buckets, bucket
 from tests.conformance.bench import Bench

@@ -27,7 +27,7 @@ from adapters.aws.cloud import open_fleet as open_aws
 from adapters.aws.device import open_channel as aws_channel
 from adapters.azure.cloud import open_fleet as open_azure
 from adapters.azure.device import open_channel as azure_channel
-from agent.channel import Channel
+from agent.cloud.channel import Channel
 from bridge.fleet import Fleet, FleetError, StageOrder
 from tests.conformance.aws import FOREIGN, create_foreign_job
 from tests.conformance.cloud import LIVE, WAIT, Trouble

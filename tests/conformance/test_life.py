@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import urllib3
 
-from agent.channel import OfferWithdrawn
+from agent.cloud.channel import OfferWithdrawn
 from bridge.fleet import DeviceReport
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report

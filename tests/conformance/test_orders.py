@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.channel import Channel
+from agent.cloud.channel import Channel
 from bridge.fleet import DeviceReport
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Report

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.channel import OfferWithdrawn
+from agent.cloud.channel import OfferWithdrawn
 from bridge.fleet import DeviceReport
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report

@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import judging
 from agent.bootloaders.file import FileBootLoader
 from agent.disk import SystemDisk
-from agent.imagewriter import ImageWriter
-from agent.machine import Event
-from agent.slotfile import SlotFile
+from agent.image.imagewriter import ImageWriter
+from agent.image.slotfile import SlotFile
 from agent.slots import Slot
-from agent.trial import Trial
-from agent.writing import Writing
+from agent.update import judging
+from agent.update.machine import Event
+from agent.update.trial import Trial
+from agent.update.writing import Writing
 from bridge.release.delta.checkpoint import Checkpoint
 from bridge.release.errors import OtabridgeError
 from bridge.release.manifest import Artifact

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from tests.agent.device import SimulatedDevice
 from tests.agent.power import Loss, PowerCut
 from tests.sweep.scenarios import Scenario

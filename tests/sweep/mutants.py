@@ -20,13 +20,13 @@ from agent.bootloaders.grub import Grub, variables_of
 from agent.bootloaders.grubenv import Block
 from agent.bootloaders.sdboot import SystemFolder
 from agent.disk import Disk, SystemDisk
-from agent.imagewriter import ImageWriter
-from agent.judging import Judging
-from agent.machine import Event
-from agent.record import Plan, Record
+from agent.image.imagewriter import ImageWriter
 from agent.slots import Slot
-from agent.trial import Trial
-from agent.writing import Writing
+from agent.update.judging import Judging
+from agent.update.machine import Event
+from agent.update.record import Plan, Record
+from agent.update.trial import Trial
+from agent.update.writing import Writing
 from bridge.release.delta.checkpoint import Checkpoint
 from bridge.release.report import Outcome
 from tests.sweep.bugs import BUGS

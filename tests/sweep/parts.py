@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from agent.machine import BEFORE_SWITCH, State
-from agent.owed import NOTE, Owed, folder_of
-from agent.record import Record, StepPlan, Update
+from agent.update.machine import BEFORE_SWITCH, State
+from agent.update.owed import NOTE, Owed, folder_of
+from agent.update.record import Record, StepPlan, Update
 from tests.agent.stepping import BEFORE, PART_BYTES, PARTS, part
 from tests.releases import sha256
 from tests.sweep.media import Content, Medium, is_read

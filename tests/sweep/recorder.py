@@ -15,9 +15,9 @@ from pathlib import Path
 from agent.bootloaders.file import environment_paths
 from agent.bootloaders.file import parse as parse_environment
 from agent.disk import SystemDisk
-from agent.journal import parse, serial_of
-from agent.record import Record
 from agent.slots import Slot
+from agent.update.journal import parse, serial_of
+from agent.update.record import Record
 from bridge.release.report import Outcome, Report
 from tests.agent.device import FOLDER, JOURNAL_COPIES, SimulatedCloud, SimulatedHealth
 from tests.agent.power import Inode, Naming, PowerCut, SimulatedKernel, Write

@@ -7,17 +7,17 @@ import os
 import msgspec
 import pytest
 
-from agent import undoing
-from agent.applying import Applying
 from agent.disk import SystemDisk
-from agent.machine import Event
-from agent.owed import NOTE, Debts, Owed, folder_of
 from agent.ports import Rebooting
-from agent.record import Record, StepPlan
-from agent.staging import Arriving
-from agent.steps import Steps
-from agent.trial import Trial
-from agent.undoing import Undoing
+from agent.update import undoing
+from agent.update.applying import Applying
+from agent.update.machine import Event
+from agent.update.owed import NOTE, Debts, Owed, folder_of
+from agent.update.record import Record, StepPlan
+from agent.update.staging import Arriving
+from agent.update.steps import Steps
+from agent.update.trial import Trial
+from agent.update.undoing import Undoing
 
 
 def begun_after_it_was_installed(patch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ import pytest
 from agent.bootloaders import file
 from agent.bootloaders.file import Environment, FileBootLoader, _write_copy, read_environment
 from agent.disk import Disk
-from agent.journal import Journal
-from agent.record import Record
-from agent.slotfile import SlotFile
+from agent.image.slotfile import SlotFile
 from agent.slots import BootEnvironmentError
+from agent.update.journal import Journal
+from agent.update.record import Record
 from tests.sweep.faults import Fault, Harm, every_fault, run
 from tests.sweep.scenarios import SCENARIOS, prepare_anew
 

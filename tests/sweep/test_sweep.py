@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from agent.disk import SystemDisk
-from agent.journal import parse
+from agent.update.journal import parse
 from tests.agent.device import JOURNAL_COPIES
 from tests.agent.power import Loss, SimulatedKernel
 from tests.sweep import __main__ as program

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from agent.bootloaders.file import image_path
 from agent.disk import SystemDisk
-from agent.journal import Journal, JournalError
-from agent.machine import BEFORE_SWITCH, State
-from agent.record import Holding, Record
 from agent.slots import Slot
+from agent.update.journal import Journal, JournalError
+from agent.update.machine import BEFORE_SWITCH, State
+from agent.update.record import Holding, Record
 from tests.agent.device import FOLDER, JOURNAL, JOURNAL_COPIES
 from tests.agent.power import SECTOR, SimulatedKernel
 from tests.sweep.boards import Board, Firmware

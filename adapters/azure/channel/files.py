@@ -19,9 +19,9 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from adapters.azure.channel.deadline import settle
 from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.formats.update_manifest import UpdateFile
-from agent.answer import place
-from agent.connections import Connections
-from agent.link import is_link_local
+from agent.download.answer import place
+from agent.download.connections import Connections
+from agent.download.link import is_link_local
 from bridge.release.errors import AlteredRelease, ChannelError, DownloadError, FailureCode
 
 MAX_URL = 8192

@@ -16,7 +16,7 @@ from adapters.aws.request import render_request
 from adapters.devices import open_channel as open_by_name
 from adapters.simulation.faults import Effect
 from adapters.simulation.pki import CertificateAuthority
-from agent.channel import OfferWithdrawn
+from agent.cloud.channel import OfferWithdrawn
 from bridge.names import stage_name
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report

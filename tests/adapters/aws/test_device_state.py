@@ -17,7 +17,7 @@ from adapters.aws.simulator.shadows import Shadows
 from adapters.simulation.faults import Effect
 from adapters.simulation.mqtt.codec import MalformedPacketError
 from adapters.simulation.mqtt.packets import Reason
-from agent.announcer import Announcer
+from agent.cloud.announcer import Announcer
 from bridge.names import stage_name
 from bridge.release.bucket import bucket
 from bridge.release.errors import ChannelError

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from adapters.simulation.faults import Effect
-from agent.channel import OfferWithdrawn
+from agent.cloud.channel import OfferWithdrawn
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.azure.simulator.device_update import Delays
-from agent.channel import OfferWithdrawn
+from agent.cloud.channel import OfferWithdrawn
 from agent.slots import Slot
 from bridge.release.report import Outcome, Phase, Progress, Report
 from tests.adapters.azure.conftest import SDK_LEAK
@@ -133,7 +133,7 @@ def test_nodeployment_in_the_middle_withdraws_what_runs(site, channel):
 
 def test_an_artifact_longer_than_a_range_may_be_is_installed(site, monkeypatch):
     """In parts: content hosts refuse longer ranges."""
-    monkeypatch.setattr("agent.answer.MOST_BYTES", 64 * 1024)
+    monkeypatch.setattr("agent.download.answer.MOST_BYTES", 64 * 1024)
     site.simulator.most_range = 64 * 1024
 
     assert site.counts(site.update(2)) == (0, 1, 0, 0)

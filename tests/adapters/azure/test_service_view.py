@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.channel import OfferWithdrawn
+from agent.cloud.channel import OfferWithdrawn
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome, Phase, Progress, Report
 from tests.adapters.azure.conftest import SDK_LEAK

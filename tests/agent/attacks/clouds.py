@@ -18,8 +18,8 @@ from adapters.azure.channel.line import Twin
 from adapters.azure.channel.settings import AzureSettings
 from adapters.azure.device import AzureChannel
 from adapters.azure.wire import HANDLER, parse_reported, render_roots
-from agent.answer import place
-from agent.channel import Channel, Offer
+from agent.cloud.channel import Channel, Offer
+from agent.download.answer import place
 from bridge.release.details import parse_details
 from bridge.release.report import Progress, Report
 from bridge.release.state import DeviceState

@@ -10,10 +10,10 @@ from datetime import datetime
 from functools import cache
 
 from agent.bootloaders.file import image_path
-from agent.channel import Channel, Offer
-from agent.connections import Connections
-from agent.fetch import HttpDownload, Limits
-from agent.link import Links
+from agent.cloud.channel import Channel, Offer
+from agent.download.connections import Connections
+from agent.download.fetch import HttpDownload, Limits
+from agent.download.link import Links
 from agent.slots import Slot
 from bridge.release.manifest import Artifact
 from bridge.release.report import Outcome, Report

@@ -18,12 +18,12 @@ from agent.bootloaders.rauc import Rauc
 from agent.bootloaders.sdboot import ENTRIES, SystemdBoot, SystemFolder
 from agent.bootloaders.uboot import UBoot
 from agent.config import ConfigError, load
-from agent.crashes import PSTORE
 from agent.disk import SystemDisk
 from agent.firmware import BOOT_LOADERS
 from agent.kernel import Linux
+from agent.proof.crashes import PSTORE
+from agent.proof.watchdog import WATCHDOGS
 from agent.slots import BootEnvironmentError, Slot
-from agent.watchdog import WATCHDOGS
 from bridge.release.errors import FailureCode
 from tests.agent.bench import Device
 

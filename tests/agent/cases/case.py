@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from agent.slots import Slot
 from bridge.release.errors import FailureCode
 from bridge.release.report import Outcome

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent.machine import Event, State
+from agent.update.machine import Event, State
 
 RESUME = "resume"
 

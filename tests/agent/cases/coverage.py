@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from agent.machine import Event, State
+from agent.update.machine import Event, State
 from bridge.release.errors import FailureCode
 
 UNREACHED = MappingProxyType(

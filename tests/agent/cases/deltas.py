@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.answer import LinkRefused
+from agent.download.answer import LinkRefused
 from agent.slots import Slot
 from bridge.release.errors import ChannelError, FailureCode
 from bridge.release.report import Outcome

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from agent.slots import Slot
 from tests.agent.cases.case import Offered, Prepared
 from tests.agent.cases.stage import StagedDevice

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from agent.machine import State
 from agent.slots import Slot
+from agent.update.machine import State
 from bridge.release.errors import FailureCode
 from tests.agent.cases.case import EVERY, Case, Group, failed, fell_back, installed
 from tests.agent.cases.devices import release

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.machine import State
 from agent.slots import Slot
+from agent.update.machine import State
 from bridge.release.errors import FailureCode
 from tests.agent.cases.case import Case, Fault, Group, fell_back
 from tests.agent.cases.faults import UNHEALTHY, dead, killed, power_cut

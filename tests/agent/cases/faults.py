@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.channel import OfferWithdrawn
-from agent.machine import State
-from agent.permission import Allowed, Answer, Later, Moment, Refused
+from agent.cloud.channel import OfferWithdrawn
+from agent.permit.permission import Allowed, Answer, Later, Moment, Refused
 from agent.slots import BootEnvironmentError, Slot
+from agent.update.machine import State
 from tests.agent.cases.case import EVERY, Fault
 from tests.agent.cases.stage import Killed, StagedDevice
 from tests.agent.device import flipped

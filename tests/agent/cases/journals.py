@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from agent.machine import State
 from agent.slots import Slot
+from agent.update.machine import State
 from bridge.release.errors import FailureCode
 from tests.agent.cases.case import Case, Fault, Group, Told, fell_back, installed, rejected
 from tests.agent.cases.faults import JOURNAL_WRITE, UNHEALTHY, fails, killed, mended, power_cut, started

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agent.machine import State
 from agent.slots import Slot
+from agent.update.machine import State
 from tests.agent.cases.case import Case, Fault, Group, Offered, Prepared, Told, installed
 from tests.agent.cases.chain import chain
 from tests.agent.cases.devices import NEW, ON_2, delta_3, release

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent.answer import LinkRefused
-from agent.machine import State
+from agent.download.answer import LinkRefused
 from agent.slots import Slot
+from agent.update.machine import State
 from bridge.release.errors import ChannelError, DownloadError, FailureCode
 from tests.agent.cases.case import Group, failed, installed
 from tests.agent.cases.faults import by_hand, cloud_refuses, killed, link, power_cut, store_spoiled, urls_expire

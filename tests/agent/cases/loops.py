@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from agent.machine import State
+from agent.update.machine import State
 from bridge.release.errors import FailureCode
 from tests.agent.cases.case import EVERY, Case, Fault, Group, Told, failed, fell_back, installed
 from tests.agent.cases.faults import EXCUSED, UNHEALTHY, killed, planned, power_cut, reset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.machine import State
+from agent.update.machine import State
 
 JUDGED = "offered judging, accepted preparing"
 WRITTEN = "prepared writing, written checking"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.machine import State
-from agent.permission import ALLOWED, Later, Moment, Refused
+from agent.permit.permission import ALLOWED, Later, Moment, Refused
 from agent.slots import Slot
+from agent.update.machine import State
 from bridge.release.errors import FailureCode
 from tests.agent.cases.case import Case, Group, Told, failed, fell_back, installed, rejected
 from tests.agent.cases.devices import release

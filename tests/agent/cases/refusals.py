@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from bridge.release.errors import FailureCode
 from bridge.release.manifest import Compatibility, Versions
 from tests.agent.cases.case import Case, Fault, Group, Offered, installed, rejected

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.bootloaders.file import boot, read_environment
-from agent.channel import Offer
+from agent.cloud.channel import Offer
 from agent.disk import SystemDisk
-from agent.machine import State
 from agent.slots import Slot
+from agent.update.machine import State
 from bridge.release.report import Report
 from tests.agent.cases.case import Case, Told
 from tests.agent.cases.chain import spelled

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from agent.bootloaders.file import environment_paths, image_path
-from agent.journal import VERSION, _digest, render, serial_of
-from agent.record import Record
 from agent.slots import Slot
+from agent.update.journal import VERSION, _digest, render, serial_of
+from agent.update.record import Record
 from tests.agent.cases.case import Fault
 from tests.agent.cases.faults import said
 from tests.agent.cases.stage import StagedDevice

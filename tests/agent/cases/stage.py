@@ -11,12 +11,12 @@ from random import Random
 from typing import Protocol
 
 from agent.bootloaders.file import boot
-from agent.channel import Offer, OfferWithdrawn
-from agent.journal import Journal
-from agent.machine import TRANSITIONS, Event, State
-from agent.permission import ALLOWED, Answer, Facts, Moment
+from agent.cloud.channel import Offer, OfferWithdrawn
+from agent.permit.permission import ALLOWED, Answer, Facts, Moment
 from agent.ports import Concluded, Idle, Postponed, Rebooting, Suspended
-from agent.record import Record
+from agent.update.journal import Journal
+from agent.update.machine import TRANSITIONS, Event, State
+from agent.update.record import Record
 from bridge.release.errors import OtabridgeError, SlotError
 from bridge.release.report import Progress, Report
 from tests.agent.cases.chain import Change, Start
@@ -106,7 +106,7 @@ class StagedCloud(SimulatedCloud):
 
 @dataclass
 class StagedPermission:
-    """agent.permission.Permission: at each moment the next answer, the last one for ever; yes where there is none."""
+    """Permission of agent.permit: at each moment the next answer, the last one for ever; yes where there is none."""
 
     answers: dict[Moment, list[Answer]] = field(default_factory=dict)
 

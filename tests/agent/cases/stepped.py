@@ -6,10 +6,10 @@ import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agent.channel import OfferWithdrawn
-from agent.machine import State
-from agent.permission import ALLOWED, Later, Moment
+from agent.cloud.channel import OfferWithdrawn
+from agent.permit.permission import ALLOWED, Later, Moment
 from agent.slots import Slot
+from agent.update.machine import State
 from bridge.release.errors import ChannelError, DownloadError, FailureCode
 from tests.agent.cases.case import Case, Fault, Group, Offered, Told, failed, installed
 from tests.agent.cases.chain import chain

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent.machine import TRANSITIONS, State
 from agent.slots import Slot
+from agent.update.machine import TRANSITIONS, State
 from bridge.release.errors import FailureCode
 from tests.agent.cases.case import installed
 from tests.agent.cases.chain import Change, Start, chain, changes, spelled, transitions

@@ -8,15 +8,15 @@ from types import MappingProxyType
 import msgspec
 import pytest
 
-from agent import driver, startup, trial, undoing
-from agent.applying import Applying
-from agent.context import Context
-from agent.machine import RESUME, Event, State
-from agent.record import Record, StepPlan
-from agent.steps import Steps
-from agent.trial import Trial
-from agent.undoing import Undoing
-from agent.writing import Writing
+from agent.update import driver, startup, trial, undoing
+from agent.update.applying import Applying
+from agent.update.context import Context
+from agent.update.machine import RESUME, Event, State
+from agent.update.record import Record, StepPlan
+from agent.update.steps import Steps
+from agent.update.trial import Trial
+from agent.update.undoing import Undoing
+from agent.update.writing import Writing
 from bridge.release.errors import FailureCode
 from tests.agent.cases.runner import disagreements
 from tests.agent.cases.table import GROUPS

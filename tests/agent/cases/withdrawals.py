@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.machine import State
 from agent.slots import Slot
+from agent.update.machine import State
 from tests.agent.cases.case import Case, Group, installed
 from tests.agent.cases.devices import release
 from tests.agent.cases.faults import GONE, UNHEALTHY, killed, link, withdrawn

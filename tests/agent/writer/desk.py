@@ -14,11 +14,11 @@ from agent.access import own_access
 from agent.bootloaders.file import FileBootLoader
 from agent.config import load
 from agent.disk import SystemDisk
-from agent.journal import Journal
 from agent.kernel import Linux
 from agent.pace import Timing
 from agent.ports import Identity
 from agent.slots import Slot
+from agent.update.journal import Journal
 from agent.writer import protocol as ask
 from agent.writer.allowance import Allowance
 from agent.writer.client import Conversation

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from agent.disk import SystemDisk
-from agent.engine import Engine
-from agent.journal import Journal
 from agent.ports import Identity
 from agent.slots import BootEnvironmentError, Slot
+from agent.update.engine import Engine
+from agent.update.journal import Journal
 from agent.writer.client import ReleaseRefusedByWriter
 from agent.writer.memory import Memory
 from bridge.release.errors import FailureCode

@@ -13,10 +13,10 @@ import pytest
 
 from agent.bootloaders.file import boot, image_path
 from agent.disk import BlockFile, Medium, SystemDisk
-from agent.engine import Engine
-from agent.journal import Journal
 from agent.ports import Identity
 from agent.slots import Slot
+from agent.update.engine import Engine
+from agent.update.journal import Journal
 from agent.writer import protocol as ask
 from agent.writer.allowance import Allowance
 from agent.writer.duties import Duties, Powers

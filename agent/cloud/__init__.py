@@ -1,0 +1,1 @@
+"""Channels: how offers come and reports go, whichever the cloud."""

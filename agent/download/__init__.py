@@ -1,0 +1,1 @@
+"""From a release's URL to bytes at hand: connections, resume, deadlines, turns."""

@@ -1,0 +1,1 @@
+"""What local programs hear of an update, and say to it."""
