@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CODE := bridge adapters agent
 PROGRAMS := tests benchmarks docs
 # Half of the time a test waits, for a socket, a clock or a process that dies.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 2) * 3 // 2)')
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 2) * 2)')
 
 # The demo and the tests start hundreds of processes: without byte code each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE

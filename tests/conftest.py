@@ -4,6 +4,7 @@ measured of what is done over and over again.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections import Counter
@@ -20,18 +21,24 @@ ROOM = 2 << 30
 TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
 """Where pytest makes the folders of tests; whoever sets it is obeyed."""
 TESTS = Path(__file__).parent.name
-WATCHED = 3
-"""Cases of one table of which coverage is measured, the first ones: the others are of the same lines, or nearly so, and
-watching them all would cost a third of the time of all tests."""
+WATCHED = 1
+"""Cases of one table of which coverage is measured: the others are of the same lines, or nearly so, and watching them all
+would cost a third of the time of all tests."""
 REPEATED = (
+    "adapters/aws/test_crash.py",
+    "adapters/azure/test_crash.py",
+    "adapters/azure/fleet/test_taking_over_crash.py",
+    "agent/writer/test_power.py",
     "bridge/engine/test_controller_crashes.py",
     "bridge/gates/test_health.py::test_looking_at_the_same_devices_again_and_again_keeps_the_stated_error",
     "bridge/rehearsal/test_run.py::test_the_same_seed_deals_the_same_fates",
+    "bridge/release/test_alteration.py",
+    "conformance/",
     "kills/",
     "sweep/",
 )
-"""Files, folders and tests that do the same thousands of times, as the properties do: watching them would double their
-time, and the tests of each behaviour have been on the same lines."""
+"""Files, folders and tests that do the same over and over again, as the properties do, or once for each cloud: watching
+them would double their time, and the tests of each behaviour have been on the same lines."""
 
 settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -54,6 +61,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         seen[test] += 1
         if seen[test] > WATCHED or is_hypothesis_test(getattr(item, "obj", None)) or _is_repeated(item):
             item.add_marker("unwatched")
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected stays to the end: it is not looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -93,6 +93,7 @@ def test_a_goal_without_a_root_key_package_is_installed(site):
 
 def test_nodeployment_before_a_deployment_is_only_acknowledged(site, channel, history):
     """Two of them, one to the idle device and one between two deployments, and neither is reported on."""
+    site.simulator.clock.advance(1)  # until the service knows of the device
     site.simulator.idle_cancel = site.simulator.idle_first = True
     site.simulator.service.delays = Delays(delivery_seconds=60)
     assert channel.next_offer(0.1) is None
