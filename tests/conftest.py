@@ -22,8 +22,8 @@ TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
 """Where pytest makes the folders of tests; whoever sets it is obeyed."""
 TESTS = Path(__file__).parent.name
 WATCHED = 1
-"""Cases of one table of which coverage is measured: the others are of the same lines, or nearly so, and watching them all
-would cost a third of the time of all tests."""
+"""Cases of one table of which coverage is measured: the others are of the same lines, or nearly so, and watching
+them all would cost a third of the time of all tests."""
 REPEATED = (
     "adapters/aws/test_crash.py",
     "adapters/azure/test_crash.py",
