@@ -77,9 +77,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     while item.get_closest_marker("unwatched") and (running := Coverage.current()):
         running.stop()
         paused.append(running)
-    yield
-    for each in reversed(paused):
-        each.start()
+    try:
+        yield
+    finally:  # a test that fails, or skips itself half-way, is no reason not to watch the next
+        for each in reversed(paused):
+            each.start()
 
 
 def _is_repeated(item: pytest.Item) -> bool:
