@@ -95,7 +95,7 @@ class Stand:
             lambda ca: IoTHubDeviceClient.create_from_connection_string(
                 text, server_verification_cert=ca, product_info=model, **options
             ),
-            connect=connect,
+            connect_as=device_id if connect else None,
         )
 
     def device_x509(self, device_id="pump", *, certificate_of=None, connect=True):
@@ -106,7 +106,7 @@ class Stand:
             lambda ca: IoTHubDeviceClient.create_from_x509_certificate(
                 proof, self.host, device_id, server_verification_cert=ca
             ),
-            connect=connect,
+            connect_as=device_id if connect else None,
         )
 
     def registrant(self, registration_id="pump", *, key=None):
@@ -167,14 +167,19 @@ class Stand:
 
         return application
 
-    def _open(self, create, *, connect=False):
+    def _open(self, create, *, connect_as=None):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "ssl.PROTOCOL_TLS", DeprecationWarning)
             client = create(self.authority.ca_file.read_text())
             self._opened += [client] if isinstance(client, IoTHubDeviceClient) else []
-            if connect:
+            if connect_as:
                 client.connect()
+                self._settle(connect_as)
         return client
+
+    def _settle(self, device_id):
+        """A device may hear that it is connected before the hub's own record says so."""
+        assert self.hub.wait_until(lambda: self.hub.device(device_id).connected)
 
     def _service(self, key):
         return f"HostName={self.name};SharedAccessKeyName={POLICY};SharedAccessKey={key}"

@@ -26,6 +26,15 @@ def desire(stand, **values):
     stand.hub.patch_twin("pump", {"properties": {"desired": values}})
 
 
+def accepted(client, report):
+    """Whether the SDK took a report: it tells of a line that it finds gone, and connects again by itself."""
+    try:
+        client.patch_twin_reported_properties(report)
+    except NoConnectionError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(("effect", "status"), [(Effect.THROTTLE, "429"), (Effect.SERVER_ERROR, "500")])
 @pytest.mark.parametrize("operation", ["twin_get", "twin_patch"])
 def test_a_twin_request_is_refused_for_a_while(stand, operation, effect, status):
@@ -65,16 +74,14 @@ def test_an_answer_may_come_twice(stand):
 
 
 def test_a_line_that_breaks_before_the_acknowledgement(stand):
-    """The report has happened, and is sent again: by the SDK after its return, or by whom the SDK told of the end."""
+    """The report has happened, and is sent again: by the SDK after its return, by whom it told of the end, or both."""
     client = stand.device(connection_retry_interval=1)
     stand.faults.plan("twin_patch", Effect.DISCONNECT, "pump")
-    try:
-        client.patch_twin_reported_properties({"a": 1})
-    except NoConnectionError:  # the SDK sent it again before it had heard that the line was gone
-        client.patch_twin_reported_properties({"a": 1})
+    while not accepted(client, {"a": 1}):
+        assert stand.hub.wait_until(lambda: stand.hub.device("pump").connected)
 
     assert stand.hub.reported("pump") == {"a": 1}
-    assert stand.hub.device("pump").reported.version == 3
+    assert stand.hub.device("pump").reported.version >= 3
 
 
 def test_a_push_is_lost_or_doubled(stand):
